@@ -1,0 +1,19 @@
+"""Layers that Keras lacks, and the sampling of latents."""
+
+from keras_gen.layers.batch_norm import batch_normalization
+from keras_gen.layers.dropout import Dropout
+from keras_gen.layers.maxout import Maxout
+from keras_gen.layers.priors import (
+    LATENT_DISTRIBUTIONS,
+    check_latent_distribution,
+    sample_latents,
+)
+
+__all__ = [
+    "LATENT_DISTRIBUTIONS",
+    "Dropout",
+    "Maxout",
+    "batch_normalization",
+    "check_latent_distribution",
+    "sample_latents",
+]

@@ -1,0 +1,78 @@
+"""Dropout that differs between replicas and goes on after a resume as if nothing had happened."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_gen")
+class Dropout(keras.layers.Layer):
+    """Sets each input to 0 with probability `rate` in training; scales the rest by 1 / (1 - rate).
+
+    `keras.layers.Dropout` draws the same mask on every replica of a `tf.distribute` strategy, and
+    the state of its generator is in no saved file. Here the mask is a pure function of a seed, a
+    call counter (both weights) and the replica.
+
+    Args:
+        rate: probability in [0, 1) of dropping an input.
+
+    Call arguments:
+        inputs: a float tensor of any shape.
+        training: whether to drop.
+
+    Returns:
+        A tensor like `inputs`.
+
+    Raises:
+        ValueError: `rate` outside [0, 1).
+
+    Reference:
+        Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting.
+    """
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(**kwargs)
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"rate={rate!r}: give a probability in [0, 1).")
+        self.rate = rate
+
+    def build(self, input_shape):
+        """Makes the seed and the call counter."""
+        first_seed = np.random.randint(2**31 - 1, size=2)
+        self.seed = self.add_weight(
+            name="seed",
+            shape=(2,),
+            dtype="int32",
+            initializer=lambda shape, dtype: ops.convert_to_tensor(first_seed, dtype),
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self.calls = self.add_weight(
+            name="calls",
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+
+    def call(self, inputs, training=False):
+        """Gives a tensor like `inputs`."""
+        if not training or self.rate == 0.0:
+            return inputs
+        fold_in = tf.random.experimental.stateless_fold_in
+        call = tf.convert_to_tensor(self.calls.value)
+        self.calls.assign(call + 1)
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = fold_in(fold_in(tf.convert_to_tensor(self.seed.value), call), replica)
+        kept = tf.random.stateless_uniform(tf.shape(inputs), seed) >= self.rate
+        return tf.where(kept, inputs / (1.0 - self.rate), tf.zeros_like(inputs))
+
+    def compute_output_shape(self, input_shape):
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "rate": self.rate}

@@ -1,0 +1,295 @@
+"""Plumbing that every model shares: optimizers, updates, noise seeds, logs and moving averages.
+
+Nothing here knows about a particular model. A model file holds the paper's maths; what TensorFlow
+and Keras need around it (several optimizers in one saved file, the loss scale of
+`tf.distribute`, noise that differs between replicas, logs that Keras averages) is done here once.
+"""
+
+import inspect
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+_SAMPLE_CHUNK = 256  # images generated at a time by `sample`: bounds its memory
+
+
+class GenerativeModel(keras.Model):
+    """A `keras.Model` with named optimizers and a reproducible source of noise.
+
+    A subclass, in its `__init__`, builds its networks and calls `self.track(...)` with the names
+    of the values that its `train_step` logs; its `compile` ends in `self.set_optimizers(...)`.
+
+    Attributes:
+        value_range: `(low, high)` of the images that the model takes and gives.
+        batches_per_step: how many batches one `train_step` uses. A training batch holds
+            that many times the batch size; see `split_batches`.
+    """
+
+    value_range = (-1.0, 1.0)
+    batches_per_step = 1
+
+    def __new__(cls, *args, **kwargs):
+        """Records the constructor's arguments for `get_config`.
+
+        Keras means to do so itself, but for subclasses of `Model` it records the defaults
+        whatever was passed, and a saved model would come back with another architecture.
+        """
+        model = super().__new__(cls, *args, **kwargs)
+        bound = inspect.signature(cls.__init__).bind(model, *args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(list(bound.arguments.items())[1:])  # without self
+        arguments |= arguments.pop("kwargs", {})
+        vars(model)["_constructor_arguments"] = arguments
+        return model
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # True from the start: the networks are built in `__init__`, and `fit` under tf.distribute
+        # would else call the model on a training batch to build it, which a GAN cannot take.
+        self.built = True
+        self.trackers = {}
+        self._optimizer_names = ()
+        # Both are weights, so that they are saved and restored with everything else: after a resume
+        # the noise goes on where it stopped. `keras.utils.set_random_seed` decides the first one.
+        self.noise_seed = self.add_weight(
+            name="noise_seed",
+            shape=(2,),
+            dtype="int32",
+            initializer=_constant(np.random.randint(2**31 - 1, size=2)),
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self.train_steps = self.add_weight(
+            name="train_steps",
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+
+    def get_config(self):
+        """The constructor's arguments and the model's name."""
+        return {**self._constructor_arguments, "name": self.name}
+
+    # ------------------------------------------------------------------ optimizers
+
+    def set_optimizers(self, jit_compile=False, run_eagerly=False, **optimizers):
+        """Compiles the model with one optimizer for each named network.
+
+        Args:
+            jit_compile: passed to Keras. Leave it off for convolutions on a CPU.
+            run_eagerly: passed to Keras.
+            **optimizers: `name_optimizer=(optimizer, network)`. The optimizer is kept as the
+                attribute of that name and owns the network's trainable variables.
+
+        Raises:
+            ValueError: an optimizer is not a `keras.optimizers.Optimizer`, or serves twice.
+        """
+        # optimizer=None: Keras would make an RMSprop over all weights that nobody uses.
+        super().compile(optimizer=None, jit_compile=jit_compile, run_eagerly=run_eagerly)
+        self._optimizer_names = tuple(optimizers)
+        self._compile_flags = {"jit_compile": jit_compile, "run_eagerly": run_eagerly}
+        seen = set()
+        for name, (optimizer, network) in optimizers.items():
+            optimizer = keras.optimizers.get(optimizer)
+            if id(optimizer) in seen:
+                raise ValueError(
+                    f"{name} is the same object as another optimizer of this model. Each network "
+                    "needs an optimizer of its own, because an optimizer keeps state per weight."
+                )
+            seen.add(id(optimizer))
+            if self.dtype_policy.compute_dtype == "float16" and not isinstance(
+                optimizer, keras.optimizers.LossScaleOptimizer
+            ):
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            # Built now: slot variables made inside a replica's context fail, and an optimizer
+            # that is not built when a file is loaded silently loses its state.
+            optimizer.build(network.trainable_variables)
+            setattr(self, name, optimizer)
+
+    @property
+    def optimizers(self):
+        """The optimizers by name, in the order in which they were given."""
+        return {name: getattr(self, name) for name in self._optimizer_names}
+
+    def get_compile_config(self):
+        """Every optimizer's configuration, for `.keras` files."""
+        if not self.compiled:
+            return {}
+        optimizers = {
+            name: keras.saving.serialize_keras_object(optimizer)
+            for name, optimizer in self.optimizers.items()
+        }
+        return {**optimizers, **self._compile_flags}
+
+    def compile_from_config(self, config):
+        """Compiles as `get_compile_config` recorded it; the optimizers' state is loaded after."""
+        self.compile(
+            **{
+                name: keras.saving.deserialize_keras_object(value)
+                if isinstance(value, dict)
+                else value
+                for name, value in config.items()
+            }
+        )
+
+    def update(self, optimizer, tape, loss, network):
+        """One step of `optimizer` down the gradient of `loss` in the network's variables.
+
+        Keras optimizers *sum* gradients over replicas; dividing by the number of replicas makes
+        the update that of the mean loss over the global batch. The division, and the loss scale
+        of float16, enter as the gradient that flows into the loss.
+
+        Args:
+            optimizer: one of this model's optimizers.
+            tape: the tape that recorded `loss`.
+            loss: scalar, the mean over this replica's share of the batch.
+            network: the network to move; nothing else moves.
+        """
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        upstream = optimizer.scale_loss(tf.ones_like(loss) / replicas)
+        variables = [variable.value for variable in network.trainable_variables]
+        gradients = tape.gradient(loss, variables, output_gradients=upstream)
+        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+
+    # ------------------------------------------------------------------ data and noise
+
+    def split_batches(self, images):
+        """Cuts a training batch into `batches_per_step` fresh batches.
+
+        Args:
+            images: `(batches_per_step * B, ...)`.
+
+        Returns:
+            A list of `batches_per_step` tensors `(B, ...)`.
+
+        Raises:
+            ValueError: the batch does not divide evenly.
+        """
+        count = self.batches_per_step
+        if count == 1:
+            return [images]
+        if images.shape[0] is not None and images.shape[0] % count:
+            raise ValueError(
+                f"A training batch of {images.shape[0]} images cannot be cut into {count} equal "
+                f"batches, one for each discriminator step. Use a multiple of {count}."
+            )
+        return tf.split(images, count)
+
+    def next_seeds(self, count):
+        """Seeds for this training step on this replica, and the step counter moves on.
+
+        They are a pure function of the noise seed, the step and the replica: runs repeat, a
+        resumed run goes on with the noise it would have had, and no two replicas share noise.
+
+        Args:
+            count: how many independent seeds.
+
+        Returns:
+            int32 `(count, 2)`, for `tf.random.stateless_*`.
+        """
+        step = tf.convert_to_tensor(self.train_steps.value)
+        self.train_steps.assign(step + 1)
+        return self._seeds(step, count, stream=0)
+
+    def evaluation_seeds(self, count):
+        """Seeds for the next `test_step`: fixed for the n-th batch of every evaluation."""
+        batch = tf.cast(next(iter(self.trackers.values())).count, "int64")
+        return self._seeds(batch, count, stream=1)
+
+    def _seeds(self, step, count, stream):
+        fold_in = tf.random.experimental.stateless_fold_in
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = fold_in(fold_in(self.noise_seed.value, step), replica)
+        return tf.random.experimental.stateless_split(fold_in(seed, stream), count)
+
+    # ------------------------------------------------------------------ logs
+
+    def track(self, *names):
+        """Declares the scalars that `train_step` and `test_step` log."""
+        for name in names:
+            self.trackers[name] = keras.metrics.Mean(name=name)
+
+    @property
+    def metrics(self):
+        """The trackers only: Keras adds a `loss` of its own that stays 0 in such models."""
+        return list(self.trackers.values())
+
+    def log(self, **values):
+        """Updates the epoch means and returns this step's float32 values for Keras' logs.
+
+        The keys equal the metrics' names, so Keras reports the epoch mean at an epoch's end.
+        """
+        values = {name: tf.cast(value, "float32") for name, value in values.items()}
+        for name, value in values.items():
+            self.trackers[name].update_state(value)
+        return values
+
+    # ------------------------------------------------------------------ sampling
+
+    def sample_in_chunks(self, latents):
+        """Decodes latents a bounded number at a time; each image depends on its latent alone.
+
+        Args:
+            latents: `(N, latent_dim)`.
+
+        Returns:
+            float32 `(N, H, W, C)`.
+        """
+        chunks = [
+            self.decode(latents[start : start + _SAMPLE_CHUNK])
+            for start in range(0, len(latents), _SAMPLE_CHUNK)
+        ]
+        return tf.concat(chunks, axis=0)
+
+
+def sampling_seed(seed):
+    """An integer, or None for fresh noise, as the `(2,)` int64 seed of stateless random numbers.
+
+    The `sample` signature of an exported model makes the same pair of its seed, so a seed gives
+    the same images in process and served.
+
+    Raises:
+        ValueError: `seed` is neither an integer of 64 bits nor None.
+    """
+    if seed is None:
+        seed = np.random.default_rng().integers(2**62)
+    if not isinstance(seed, int | np.integer) or not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed={seed!r}: give an integer of at most 64 bits, or None.")
+    return tf.constant([seed, 0], "int64")
+
+
+def check_num_images(num_images):
+    """Raises ValueError unless `num_images` is a positive integer."""
+    if not isinstance(num_images, int | np.integer) or num_images < 1:
+        raise ValueError(f"num_images={num_images!r}: give an integer of at least 1.")
+
+
+class ExponentialMovingAverage:
+    """Keeps `average`'s weights at the exponential moving average of `network`'s.
+
+    Both are networks of one architecture. The average starts from the network's weights. What
+    is not trained (batch normalization's moving statistics) is already an average and is copied.
+    """
+
+    def __init__(self, network, average, decay):
+        if not 0.0 <= decay < 1.0:
+            raise ValueError(f"ema_decay={decay!r}: give a number in [0, 1), such as 0.999.")
+        self.network, self.average, self.decay = network, average, decay
+        average.trainable = False
+        average.set_weights(network.get_weights())
+
+    def update(self):
+        """average <- decay * average + (1 - decay) * network."""
+        trained = {id(variable) for variable in self.network.trainable_variables}
+        pairs = zip(self.average.weights, self.network.weights, strict=True)
+        for average, variable in pairs:
+            keep = self.decay if id(variable) in trained else 0.0
+            average.assign(keep * average + (1.0 - keep) * ops.cast(variable, average.dtype))
+
+
+def _constant(values):
+    return lambda shape, dtype: ops.reshape(ops.convert_to_tensor(values, dtype), shape)

@@ -1,0 +1,252 @@
+"""Generative adversarial network (GAN).
+
+Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville and Bengio, 2014,
+Generative Adversarial Nets, arXiv:1406.2661.
+
+A generator turns noise into images; a discriminator tells them from real ones. Each learns
+against the other, and where neither can improve the generator has the data's distribution.
+
+Objective (eq. 1), with D = sigmoid(discriminator(images)) and G = generator:
+
+    min_G max_D  E[log D(real_images)] + E[log(1 - D(fake_images))],   fake_images = G(latents)
+
+    discriminator_loss = -E[log D(real_images)] - E[log(1 - D(fake_images))]
+    generator_loss     =  E[log(1 - D(fake_images))]     "minimax", the objective as it stands
+    generator_loss     = -E[log D(fake_images)]          "non_saturating", section 3
+
+Differences from the paper:
+    - Algorithm 1 draws new noise for the generator's step. Here the generator's step uses the
+      fake images of the last discriminator step, against the discriminator as just updated: one
+      generator pass less. (The authors' code shares them too, and updates both at once.)
+    - Constant learning rate and momentum where the authors' code decays the rate by 1.000004 a
+      step and raises the momentum to 0.7. Their discriminator loss is half of the one above; the
+      default rate of the discriminator is therefore half of theirs.
+    - The generator's output bias starts at 0, not at the logit of the data's mean image.
+
+Shapes: latents (B, latent_dim); images (B, H, W, C) in [0, 1]; logits (B, 1).
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_gen.layers import Dropout, Maxout, check_latent_distribution, sample_latents
+from keras_gen.losses import (
+    minimax_discriminator,
+    minimax_generator,
+    non_saturating_generator,
+)
+from keras_gen.models.base import (
+    ExponentialMovingAverage,
+    GenerativeModel,
+    check_num_images,
+    sampling_seed,
+)
+
+GENERATOR_LOSSES = {"minimax": minimax_generator, "non_saturating": non_saturating_generator}
+
+
+def build_generator(image_shape, latent_dim):
+    """The generator of the paper's MNIST experiment: two layers of 1200 rectified units.
+
+    Args:
+        image_shape: `(H, W, C)`.
+        latent_dim: size of a latent.
+
+    Returns:
+        A network from `(B, latent_dim)` to `(B, H, W, C)` in [0, 1].
+    """
+    weights = keras.initializers.RandomUniform(-0.05, 0.05)
+    latents = keras.Input((latent_dim,), name="latents")
+    x = keras.layers.Dense(1200, activation="relu", kernel_initializer=weights)(latents)
+    x = keras.layers.Dense(1200, activation="relu", kernel_initializer=weights)(x)
+    x = keras.layers.Dense(math.prod(image_shape), kernel_initializer=weights)(x)
+    x = keras.layers.Reshape(image_shape)(x)
+    images = keras.layers.Activation("sigmoid", dtype="float32", name="images")(x)
+    return keras.Model(latents, images, name="generator")
+
+
+def build_discriminator(image_shape):
+    """The discriminator of the paper's MNIST experiment: two maxout layers with dropout.
+
+    Args:
+        image_shape: `(H, W, C)`.
+
+    Returns:
+        A network from `(B, H, W, C)` to logits `(B, 1)`.
+    """
+    weights = keras.initializers.RandomUniform(-0.005, 0.005)
+    images = keras.Input(image_shape, name="images")
+    x = Dropout(0.2)(keras.layers.Flatten()(images))
+    x = Dropout(0.5)(Maxout(240, pieces=5, kernel_initializer=weights)(x))
+    x = Dropout(0.5)(Maxout(240, pieces=5, kernel_initializer=weights)(x))
+    logits = keras.layers.Dense(1, kernel_initializer=weights, dtype="float32", name="logits")(x)
+    return keras.Model(images, logits, name="discriminator")
+
+
+@keras.saving.register_keras_serializable(package="keras_gen")
+class GAN(GenerativeModel):
+    """GAN on dense networks; the training that other GANs inherit with networks of their own.
+
+    Args:
+        image_shape: `(H, W, C)`.
+        latent_dim: size of a latent.
+        latent_distribution: `"normal"` for N(0, 1) or `"uniform"` for U(-1, 1), per coordinate.
+        generator_loss: `"non_saturating"` or `"minimax"`.
+        discriminator_steps: discriminator steps per generator step (the paper's k), each with a
+            fresh batch: a training batch holds that many times the batch size.
+        ema_decay: None, or the decay in [0, 1) of an exponential moving average of the
+            generator's weights, which `decode` and `sample` then use.
+
+    Raises:
+        ValueError: an argument is none of the above.
+
+    Reference:
+        arXiv:1406.2661, Algorithm 1.
+    """
+
+    value_range = (0.0, 1.0)
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        latent_dim=100,
+        latent_distribution="normal",
+        generator_loss="non_saturating",
+        discriminator_steps=1,
+        ema_decay=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_latent_distribution(latent_distribution)
+        if generator_loss not in GENERATOR_LOSSES:
+            raise ValueError(
+                f"generator_loss={generator_loss!r}: give one of {', '.join(GENERATOR_LOSSES)}."
+            )
+        if discriminator_steps < 1:
+            raise ValueError(f"discriminator_steps={discriminator_steps!r}: give at least 1.")
+        self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
+        self.latent_distribution = latent_distribution
+        self.generator_loss = GENERATOR_LOSSES[generator_loss]
+        self.batches_per_step = discriminator_steps
+        self.generator, self.discriminator = self.build_networks()
+        self.ema = self.ema_generator = None
+        if ema_decay is not None:
+            self.ema_generator = keras.models.clone_model(self.generator)
+            self.ema = ExponentialMovingAverage(self.generator, self.ema_generator, ema_decay)
+        self.track("discriminator_loss", "generator_loss", "real_probability", "fake_probability")
+
+    def build_networks(self):
+        """Gives `(generator, discriminator)`: what a GAN with other networks overrides."""
+        return (
+            build_generator(self.image_shape, self.latent_dim),
+            build_discriminator(self.image_shape),
+        )
+
+    def compile(self, discriminator_optimizer=None, generator_optimizer=None, **kwargs):
+        """Sets the optimizers.
+
+        Args:
+            discriminator_optimizer: a Keras optimizer. Default: SGD(0.05, momentum 0.5).
+            generator_optimizer: a Keras optimizer. Default: SGD(0.1, momentum 0.5).
+            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+        """
+        sgd = keras.optimizers.SGD
+        self.set_optimizers(
+            discriminator_optimizer=(
+                discriminator_optimizer or sgd(0.05, momentum=0.5),
+                self.discriminator,
+            ),
+            generator_optimizer=(generator_optimizer or sgd(0.1, momentum=0.5), self.generator),
+            **kwargs,
+        )
+
+    def draw_latents(self, num_images, seed, truncation=None):
+        """Latents from the prior, float32 `(num_images, latent_dim)`; `seed` is `(2,)` integers."""
+        shape = (num_images, self.latent_dim)
+        return sample_latents(self.latent_distribution, shape, seed, truncation)
+
+    def train_step(self, images):
+        """One round of Algorithm 1 on images `(discriminator_steps * B, H, W, C)`."""
+        seeds = self.next_seeds(self.batches_per_step)
+
+        for step, real_images in enumerate(self.split_batches(images)):
+            latents = self.draw_latents(ops.shape(real_images)[0], seeds[step])
+            with tf.GradientTape() as generator_tape:
+                fake_images = self.generator(latents, training=True)
+            with tf.GradientTape() as discriminator_tape:
+                real_logits = self.discriminator(real_images, training=True)
+                fake_logits = self.discriminator(tf.stop_gradient(fake_images), training=True)
+                discriminator_loss = minimax_discriminator(real_logits, fake_logits)
+            self.update(
+                self.discriminator_optimizer,
+                discriminator_tape,
+                discriminator_loss,
+                self.discriminator,
+            )
+
+        with generator_tape:
+            generator_logits = self.discriminator(fake_images, training=True)
+            generator_loss = self.generator_loss(generator_logits)
+        self.update(self.generator_optimizer, generator_tape, generator_loss, self.generator)
+
+        if self.ema:
+            self.ema.update()
+        return self.log(
+            discriminator_loss=discriminator_loss,
+            generator_loss=generator_loss,
+            real_probability=ops.mean(ops.sigmoid(real_logits)),
+            fake_probability=ops.mean(ops.sigmoid(fake_logits)),
+        )
+
+    def test_step(self, images):
+        """The losses on held-out images `(B, H, W, C)`, with nothing updated."""
+        latents = self.draw_latents(ops.shape(images)[0], self.evaluation_seeds(1)[0])
+        real_logits = self.discriminator(images, training=False)
+        fake_logits = self.discriminator(self.decode(latents), training=False)
+        return self.log(
+            discriminator_loss=minimax_discriminator(real_logits, fake_logits),
+            generator_loss=self.generator_loss(fake_logits),
+            real_probability=ops.mean(ops.sigmoid(real_logits)),
+            fake_probability=ops.mean(ops.sigmoid(fake_logits)),
+        )
+
+    def call(self, latents, training=False):
+        """Images `(B, H, W, C)` of latents `(B, latent_dim)`, from the generator in training."""
+        return self.generator(latents, training=training)
+
+    @tf.function(reduce_retracing=True)
+    def decode(self, latents):
+        """Images of latents, by the moving average of the generator where there is one.
+
+        Args:
+            latents: `(B, latent_dim)`.
+
+        Returns:
+            float32 `(B, H, W, C)` in `value_range`.
+        """
+        generator = self.generator if self.ema_generator is None else self.ema_generator
+        return generator(tf.cast(latents, "float32"), training=False)
+
+    def sample(self, num_images, seed=None, labels=None, truncation=None):
+        """Draws images.
+
+        Args:
+            num_images: how many, N.
+            seed: an integer for the same images each time; None for fresh ones.
+            labels: must be None: this model is unconditional.
+            truncation: None, or a bound on the latents' magnitude, for typical over varied images.
+
+        Returns:
+            float32 `(N, H, W, C)` in `value_range`.
+
+        Raises:
+            ValueError: an argument is none of the above.
+        """
+        check_num_images(num_images)
+        if labels is not None:
+            raise ValueError(f"labels: {type(self).__name__} is unconditional; leave labels out.")
+        latents = self.draw_latents(num_images, sampling_seed(seed), truncation)
+        return self.sample_in_chunks(latents)

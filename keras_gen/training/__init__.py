@@ -1,0 +1,7 @@
+"""Runs: options, strategy, checkpoints, callbacks and what a run leaves behind."""
+
+from keras_gen.training.errors import NonFiniteError, RunError
+from keras_gen.training.options import Options, RunOptions, command_line
+from keras_gen.training.run import Run
+
+__all__ = ["NonFiniteError", "Options", "Run", "RunError", "RunOptions", "command_line"]

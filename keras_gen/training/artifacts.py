@@ -1,0 +1,100 @@
+"""Pictures: image grids, animations and training curves."""
+
+import io
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from keras_gen.training.files import write_atomic
+
+
+def image_grid(images, value_range, columns=None, padding=1):
+    """Lays images out in rows and columns, nearest to a square.
+
+    Args:
+        images: `(N, H, W, C)` in `value_range`, C 1 or 3.
+        value_range: `(low, high)`; low becomes black, high white; values beyond are clipped.
+        columns: images in a row; by default the root of N, rounded up.
+        padding: black pixels between images.
+
+    Returns:
+        uint8 `(rows, columns)` for C = 1, else `(rows, columns, 3)`.
+
+    Raises:
+        ValueError: not a batch of images.
+    """
+    images = np.asarray(images, "float32")
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
+        raise ValueError(f"images of shape {images.shape}: give (N, H, W, C) with C 1 or 3.")
+    low, high = value_range
+    pixels = np.clip((images - low) / (high - low), 0.0, 1.0) * 255.0
+    count, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    grid = np.zeros(
+        (rows * (height + padding) - padding, columns * (width + padding) - padding, channels),
+        "uint8",
+    )
+    for index, image in enumerate(np.round(pixels).astype("uint8")):
+        top = index // columns * (height + padding)
+        left = index % columns * (width + padding)
+        grid[top : top + height, left : left + width] = image
+    return grid[..., 0] if channels == 1 else grid
+
+
+def save_image(array, path):
+    """Writes a uint8 array `(H, W)` or `(H, W, 3)` as PNG, atomically."""
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, format="PNG")
+    write_atomic(path, buffer.getvalue())
+
+
+def save_animation(frame_paths, path, milliseconds=150):
+    """Writes pictures as an endless GIF whose last frame stays for two seconds.
+
+    Args:
+        frame_paths: picture files of one size, in order; at least one.
+        path: where to.
+        milliseconds: how long a frame stays.
+    """
+    frames = []
+    for frame_path in frame_paths:
+        with Image.open(frame_path) as frame:
+            frames.append(frame.convert("P"))
+    durations = [milliseconds] * (len(frames) - 1) + [2000]
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0
+    )
+    write_atomic(path, buffer.getvalue())
+
+
+def save_curves(rows, path, title):
+    """Plots the columns of a history against the step, one panel for each unit.
+
+    Args:
+        rows: dicts with `step` and the logged values.
+        path: where to, PNG.
+        title: the figure's title.
+    """
+    names = [name for name in rows[0] if name not in ("step", "epoch", "seconds")]
+    # What ends alike is of one unit and shares a panel: losses, probabilities, images a second.
+    panels = {}
+    for name in names:
+        panels.setdefault(name.rsplit("_", 1)[-1], []).append(name)
+    figure = Figure(figsize=(8, 2.6 * len(panels)), layout="constrained")
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    steps = [row["step"] for row in rows]
+    for axis, (unit, members) in zip(axes, panels.items(), strict=True):
+        for name in members:
+            axis.plot(steps, [row[name] for row in rows], label=name.replace("_", " "))
+        axis.set_ylabel("images / s" if unit == "second" else unit)
+        axis.grid(alpha=0.3)
+        axis.legend(loc="best", fontsize="small")
+    axes[0].set_title(title)
+    axes[-1].set_xlabel("training step")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    write_atomic(path, buffer.getvalue())

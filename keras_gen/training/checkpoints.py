@@ -1,0 +1,165 @@
+"""Checkpoints: the complete state of a training, written atomically.
+
+A checkpoint is two files: `step-00000500.npz` with every variable, and, written after it, the
+manifest `step-00000500.json` with the file's SHA-256, the variables' names and the state of the
+callbacks. A checkpoint without a manifest, or whose checksum is wrong, does not count.
+"""
+
+import hashlib
+import io
+import json
+import pathlib
+import re
+
+import numpy as np
+
+from keras_gen.training.errors import NonFiniteError, RunError
+from keras_gen.training.files import write_atomic, write_json
+
+KEEP = 2  # how many checkpoints stay on disk
+
+
+def state_variables(model):
+    """Every variable that the next training step depends on, by a unique name.
+
+    Weights, moving averages, noise seeds and step counters, the state of seed generators, the
+    optimizers' slots, loss scales and step counts, and the metrics.
+
+    Args:
+        model: a compiled model with `optimizers`, a dict by name.
+
+    Returns:
+        A dict from name to Keras variable, always in the same order for the same model.
+    """
+    groups = {"model": model.variables, "metrics": model.metrics_variables}
+    groups |= {name: optimizer.variables for name, optimizer in model.optimizers.items()}
+    return {
+        f"{group}/{index}": variable
+        for group, variables in groups.items()
+        for index, variable in enumerate(variables)
+    }
+
+
+def save(folder, step, model, state):
+    """Writes a checkpoint and removes all but the last two.
+
+    Args:
+        folder: the checkpoints' folder; made if it is not there.
+        step: training steps done.
+        model: the compiled model.
+        state: what the callbacks keep; anything JSON takes.
+
+    Returns:
+        The path of the `.npz` file.
+
+    Raises:
+        NonFiniteError: a variable is NaN or infinite; nothing is written.
+    """
+    variables = state_variables(model)
+    arrays = {name: np.asarray(variable) for name, variable in variables.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise NonFiniteError(
+                f"After step {step}, {variables[name].path} holds NaN or infinity; "
+                "no checkpoint was written."
+            )
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"step-{step:08d}.npz"
+    content = buffer.getvalue()
+    write_atomic(path, content)
+    write_json(
+        path.with_suffix(".json"),
+        {
+            "step": step,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "variables": _describe(variables),
+            "state": state,
+        },
+    )
+    for old in _steps(folder)[:-KEEP]:
+        # The manifest goes first: half a removal must not look like a damaged checkpoint.
+        _path(folder, old).with_suffix(".json").unlink(missing_ok=True)
+        _path(folder, old).unlink(missing_ok=True)
+    return path
+
+
+def restore_latest(folder, model, warn=print):
+    """Restores the newest checkpoint that is whole.
+
+    Args:
+        folder: the checkpoints' folder.
+        model: the compiled model, built as it was when the checkpoint was written.
+        warn: called with a line for each damaged checkpoint that is passed over.
+
+    Returns:
+        `(step, state)`, or None where there is no checkpoint.
+
+    Raises:
+        RunError: every checkpoint is damaged, or the model is not the one that was saved.
+    """
+    steps = _steps(folder)
+    for step in reversed(steps):
+        try:
+            manifest, arrays = _read(_path(folder, step))
+        except _DamagedError as damage:
+            warn(f"Checkpoint of step {step} is damaged ({damage}); trying the one before it.")
+            continue
+        variables = state_variables(model)
+        _check_same(manifest["variables"], _describe(variables), _path(folder, step))
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+        return step, manifest["state"]
+    if steps:
+        raise RunError(
+            f"Every checkpoint in {folder} is damaged. Start anew in another --out folder."
+        )
+    return None
+
+
+class _DamagedError(Exception):
+    """A checkpoint that cannot be used."""
+
+
+def _read(path):
+    try:
+        manifest = json.loads(path.with_suffix(".json").read_text())
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise _DamagedError(f"{type(error).__name__}: {error}") from error
+    if not isinstance(manifest, dict) or "sha256" not in manifest:
+        raise _DamagedError("its manifest is incomplete")
+    if hashlib.sha256(content).hexdigest() != manifest["sha256"]:
+        raise _DamagedError("its checksum is wrong")
+    with np.load(io.BytesIO(content)) as arrays:
+        return manifest, dict(arrays)
+
+
+def _check_same(saved, built, path):
+    if saved == built:
+        return
+    differing = [name for name in sorted({*saved, *built}) if saved.get(name) != built.get(name)]
+    name = differing[0]
+    raise RunError(
+        f"{path} was written by another model: {len(differing)} variables differ, the first being "
+        f"{name}: saved {saved.get(name)}, built {built.get(name)}. "
+        "Resume with the arguments that the run was started with."
+    )
+
+
+def _describe(variables):
+    return {
+        name: f"{list(variable.shape)} {variable.dtype}" for name, variable in variables.items()
+    }
+
+
+def _steps(folder):
+    names = (path.name for path in pathlib.Path(folder).glob("step-*.json"))
+    matches = (re.fullmatch(r"step-(\d+)\.json", name) for name in names)
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def _path(folder, step):
+    return pathlib.Path(folder) / f"step-{step:08d}.npz"

@@ -1,0 +1,35 @@
+"""Set-up shared by all tests."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import keras
+import pytest
+import tensorflow as tf
+
+from keras_gen.training.strategy import make_strategy
+
+# Two logical devices, so that data parallelism is tested on any machine. This must come before
+# TensorFlow starts; a single device is used wherever no strategy is named.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed():
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def mirrored():
+    """A strategy with two replicas.
+
+    One for all tests: TensorFlow numbers collective operations per strategy, and two strategies in
+    one process would mix theirs up.
+    """
+    return make_strategy("mirrored", 2)

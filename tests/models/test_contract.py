@@ -1,0 +1,267 @@
+"""What every model keeps, whatever it is: one table, one set of tests.
+
+A new model is one row in MODELS. A model that is missing from it fails the suite.
+"""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_gen.models
+from keras_gen.models import DCGAN, GAN, GenerativeModel
+
+IMAGE_SHAPE = (8, 8, 1)
+BATCH = 4
+
+# name -> (class, constructor arguments that make it tiny)
+MODELS = {
+    "GAN": (GAN, {"image_shape": IMAGE_SHAPE, "latent_dim": 3}),
+    "GAN-minimax-k2-ema": (
+        GAN,
+        {
+            "image_shape": IMAGE_SHAPE,
+            "latent_dim": 3,
+            "generator_loss": "minimax",
+            "discriminator_steps": 2,
+            "ema_decay": 0.9,
+        },
+    ),
+    "DCGAN": (DCGAN, {"image_shape": IMAGE_SHAPE, "latent_dim": 3, "filters": 4}),
+    "DCGAN-k2-ema": (
+        DCGAN,
+        {
+            "image_shape": (8, 12, 3),
+            "latent_dim": 3,
+            "filters": 4,
+            "kernel_size": 4,
+            "latent_distribution": "normal",
+            "discriminator_steps": 2,
+            "ema_decay": 0.9,
+        },
+    ),
+}
+
+
+@pytest.fixture(params=MODELS)
+def build(request):
+    """A function that makes the compiled model, and the arguments it is made with."""
+    cls, arguments = MODELS[request.param]
+
+    def make(**optimizers):
+        model = cls(**arguments)
+        model.compile(**optimizers)
+        return model
+
+    make.cls, make.arguments = cls, arguments
+    return make
+
+
+def training_batch(model, seed=0):
+    low, high = model.value_range
+    shape = (BATCH * model.batches_per_step, *model.image_shape)
+    return np.random.default_rng(seed).uniform(low, high, size=shape).astype("float32")
+
+
+def dataset(model, steps=1):
+    batches = [training_batch(model, seed) for seed in range(steps)]
+    return tf.data.Dataset.from_tensor_slices(np.stack(batches))
+
+
+def values(variables):
+    return [variable.numpy() for variable in variables]
+
+
+def same(first, second):
+    return len(first) == len(second) and all(
+        np.array_equal(a, b) for a, b in zip(first, second, strict=True)
+    )
+
+
+def everything(model):
+    """All that the next training step depends on."""
+    optimizers = [v for optimizer in model.optimizers.values() for v in optimizer.variables]
+    return values([*model.variables, *optimizers])
+
+
+def test_every_model_is_in_the_table():
+    public = {
+        value
+        for value in vars(keras_gen.models).values()
+        if inspect.isclass(value) and issubclass(value, GenerativeModel)
+    }
+    assert public - {GenerativeModel} == {cls for cls, _ in MODELS.values()}
+
+
+def test_constructors_take_at_most_eight_scalars_strings_and_tuples(build):
+    parameters = list(inspect.signature(build.cls.__init__).parameters.values())[1:]
+    assert len([p for p in parameters if p.kind != p.VAR_KEYWORD]) <= 8
+    for parameter in parameters:
+        if parameter.kind != parameter.VAR_KEYWORD:
+            assert isinstance(parameter.default, int | float | str | tuple | None)
+
+
+def test_docstrings_name_the_paper_the_objective_and_the_differences(build):
+    text = inspect.getmodule(build.cls).__doc__
+    for part in ("arXiv:", "Differences from the paper:", "Shapes:"):
+        assert part in text
+
+
+def test_samples_are_float32_images_in_the_value_range(build):
+    model = build()
+    images = np.asarray(model.sample(5, seed=1))
+    assert images.shape == (5, *model.image_shape) and images.dtype == np.float32
+    low, high = model.value_range
+    assert images.min() >= low and images.max() <= high
+
+
+def test_same_seed_same_images_other_seed_others_no_seed_fresh_ones(build):
+    model = build()
+    first = np.asarray(model.sample(3, seed=7))
+    np.testing.assert_array_equal(first, model.sample(3, seed=7))
+    for other in (model.sample(3, seed=8), model.sample(3), model.sample(3)):
+        assert not np.array_equal(first, other)
+    assert not np.array_equal(model.sample(3), model.sample(3))
+
+
+def test_sampling_many_equals_sampling_in_chunks(build, monkeypatch):
+    model = build()
+    whole = np.asarray(model.sample(7, seed=1))
+    monkeypatch.setattr(keras_gen.models.base, "_SAMPLE_CHUNK", 3)
+    np.testing.assert_allclose(model.sample(7, seed=1), whole, atol=1e-6)
+
+
+def test_sampling_leaves_the_model_as_it_was(build):
+    model = build()
+    before = everything(model)
+    model.sample(3)
+    assert same(everything(model), before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_images": 0}, "num_images=0"),
+        ({"num_images": 2.5}, "num_images=2.5"),
+        ({"num_images": 2, "seed": "seven"}, "seed='seven'"),
+        ({"num_images": 2, "seed": 2**63}, "64 bits"),
+        ({"num_images": 2, "truncation": 0}, "truncation=0"),
+    ],
+)
+def test_sample_refuses_bad_arguments_by_name(build, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build().sample(**arguments)
+
+
+def test_training_moves_the_weights_and_logs_finite_values(build):
+    model = build()
+    before = values(model.trainable_variables)
+    logs = model.fit(dataset(model, 2), epochs=2, verbose=0).history
+    assert set(logs) == set(model.trackers)
+    assert all(np.isfinite(value).all() for value in logs.values())
+    assert not any(
+        np.array_equal(a, b) for a, b in zip(before, values(model.trainable_variables), strict=True)
+    )
+    assert int(model.train_steps) == 4
+
+
+def test_epoch_logs_are_means_over_the_epoch(build):
+    model = build(**{name: keras.optimizers.SGD(0.0) for name in build().optimizers})
+    seen = []
+    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: seen.append(logs))
+    history = model.fit(dataset(model, 3), verbose=0, callbacks=[record]).history
+    for name, (value,) in history.items():
+        assert value == pytest.approx(np.mean([logs[name] for logs in seen]), rel=1e-5)
+
+
+def test_each_optimizer_moves_its_own_network_only(build):
+    for moving in build().optimizers:
+        rates = {name: 0.1 if name == moving else 0.0 for name in build().optimizers}
+        model = build(**{name: keras.optimizers.SGD(rate) for name, rate in rates.items()})
+        networks = {name: getattr(model, name.removesuffix("_optimizer")) for name in rates}
+        before = {name: values(n.trainable_variables) for name, n in networks.items()}
+        model.fit(dataset(model), verbose=0)
+        for name, network in networks.items():
+            unchanged = same(before[name], values(network.trainable_variables))
+            assert unchanged == (name != moving)
+
+
+def test_a_loaded_model_draws_the_same_images_and_trains_on_bit_for_bit(build, tmp_path):
+    model = build()
+    model.fit(dataset(model, 2), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.get_config() == {**model.get_config(), **loaded.get_config()}
+    np.testing.assert_array_equal(model.sample(3, seed=1), loaded.sample(3, seed=1))
+    assert same(everything(model), everything(loaded))
+    for each in (model, loaded):
+        each.fit(dataset(each, 2), verbose=0)
+    assert same(everything(model), everything(loaded))
+
+
+def test_configuration_keeps_the_arguments(build):
+    config = build().get_config()
+    for name, value in build.arguments.items():
+        assert config[name] == value
+    copy = build.cls.from_config(config)
+    assert copy.get_config() == config
+
+
+def test_evaluation_repeats_and_updates_nothing(build):
+    model = build()
+    images = training_batch(model)
+    before = everything(model)
+    first, second = (
+        model.evaluate(images, batch_size=2, verbose=0, return_dict=True) for _ in range(2)
+    )
+    assert first == second and set(first) == set(model.trackers)
+    assert same(everything(model)[: len(model.variables)], before[: len(model.variables)])
+
+
+def test_two_replicas_train_alike_and_draw_different_noise(build, mirrored):
+    with mirrored.scope():
+        model = build()
+    drawn = []
+    draw_latents = model.draw_latents
+
+    def spy(num_images, seed, truncation=None):
+        latents = draw_latents(num_images, seed, truncation)
+        drawn.append(mirrored.experimental_local_results(latents))
+        return latents
+
+    history = model.fit(dataset(model, 3), verbose=0).history
+    assert all(np.isfinite(value).all() for value in history.values())
+    for variable in model.variables:
+        first, second = mirrored.experimental_local_results(variable.value)
+        np.testing.assert_allclose(first, second, atol=1e-6, err_msg=variable.path)
+
+    noise = mirrored.run(lambda: spy(64, model.next_seeds(1)[0]))
+    first, second = (np.ravel(part) for part in mirrored.experimental_local_results(noise))
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.3
+
+
+def test_mixed_bfloat16_stays_finite_and_gives_float32(build):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = build()
+    history = model.fit(dataset(model, 3), verbose=0).history
+    assert all(np.isfinite(value).all() for value in history.values())
+    assert model.sample(2, seed=0).dtype == tf.float32
+
+
+def test_mixed_float16_scales_the_loss_of_every_optimizer(build):
+    keras.config.set_dtype_policy("mixed_float16")
+    model = build()
+    for optimizer in model.optimizers.values():
+        assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    history = model.fit(dataset(model, 3), verbose=0).history
+    assert all(np.isfinite(value).all() for value in history.values())
+
+
+def test_one_optimizer_for_two_networks_is_refused(build):
+    shared = keras.optimizers.Adam()
+    names = list(build().optimizers)
+    if len(names) > 1:
+        with pytest.raises(ValueError, match="optimizer of its own"):
+            build(**{name: shared for name in names})
