@@ -1,4 +1,4 @@
-"""The command line: `python -m keras_gen sample ...` and `python -m keras_gen record ...`.
+"""The command line: `python -m keras_gen sample|record|tables ...`.
 
 What a command needs of TensorFlow is imported when it runs, so that `--help` answers at once.
 """
@@ -75,7 +75,22 @@ def record(
         print(f"Updated {page}")
 
 
-COMMANDS = {"sample": sample, "record": record}
+def tables(root: pathlib.Path = pathlib.Path(".")):
+    """Brings the tables in README.md and docs/*.md up to date with results/*.json.
+
+    Args:
+        root: the folder that holds them.
+    """
+    _import_tensorflow()
+    from keras_gen.training import results
+
+    if not (root / "README.md").is_file():
+        raise FileNotFoundError(f"--root {root}: there is no README.md. Give the folder with it.")
+    pages = results.update_tables(root)
+    print("\n".join(f"Updated {page}" for page in pages) or "All tables are up to date.")
+
+
+COMMANDS = {"sample": sample, "record": record, "tables": tables}
 
 
 def main(argv=None):

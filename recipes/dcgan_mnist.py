@@ -42,6 +42,7 @@ def main(
     run = Run("dcgan_mnist", locals(), family="gans", title="DCGAN", paper="arXiv:1511.06434")
     setting = {"image_size": image_size, "value_range": DCGAN.value_range}
     images = load_or_stand_in(data, strict=options.strict_data, **setting)
+    held_out = load(images.name, split="test", **setting)
 
     with run.strategy.scope():
         model = DCGAN(images.example_shape, latent_dim, filters, ema_decay=ema_decay)
@@ -50,10 +51,8 @@ def main(
         steps = 5000  # eleven passes through MNIST
     run.fit(model, images, batch_size=batch_size, steps=steps, epochs=epochs)
 
-    held_out = load(images.name, split="test", **setting)
-    losses = model.evaluate(
-        held_out.evaluation_batches(batch_size), return_dict=True, verbose=0
-    )
+    test_batches = held_out.evaluation_batches(batch_size)
+    losses = model.evaluate(test_batches, return_dict=True, verbose=0)
     protocol = f"mean over the {len(held_out):,} test images of {held_out.name}, one latent each"
     run.finish(model, {f"test_{name}": (value, protocol) for name, value in losses.items()})
     print(f"SavedModel: {export_model(model, run.export_folder)}")

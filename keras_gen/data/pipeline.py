@@ -78,7 +78,7 @@ def shuffled_indices(
         return tf.data.Dataset.from_tensor_slices(rows).skip(skipped)
 
     epochs = tf.data.Dataset.range(first_epoch, NO_LAST_EPOCH)
-    # Said to be infinite, so that Keras asks for steps_per_epoch instead of counting to 2**62.
+    # Said to be infinite, since flat_map leaves it unknown: a reader can tell that it never ends.
     return epochs.flat_map(steps_of).apply(
         tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
     )

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import pathlib
 
 import numpy as np
@@ -191,4 +190,4 @@ def _as_tuple(values):
 
 def _first_line(error):
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".") if not isinstance(error, os.PathLike) else str(error)
+    return lines[0].rstrip(".")

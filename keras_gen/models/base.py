@@ -197,8 +197,8 @@ class GenerativeModel(keras.Model):
 
     def evaluation_seeds(self, count):
         """Seeds for the next `test_step`: fixed for the n-th batch of every evaluation."""
-        batch = tf.cast(next(iter(self.trackers.values())).count, "int64")
-        return self._seeds(batch, count, stream=1)
+        images_before = tf.cast(next(iter(self.trackers.values())).count, "int64")
+        return self._seeds(images_before, count, stream=1)
 
     def _seeds(self, step, count, stream):
         fold_in = tf.random.experimental.stateless_fold_in
@@ -218,14 +218,19 @@ class GenerativeModel(keras.Model):
         """The trackers only: Keras adds a `loss` of its own that stays 0 in such models."""
         return list(self.trackers.values())
 
-    def log(self, **values):
+    def log(self, images, **values):
         """Updates the epoch means and returns this step's float32 values for Keras' logs.
 
         The keys equal the metrics' names, so Keras reports the epoch mean at an epoch's end.
+
+        Args:
+            images: the batch `(B, ...)` that the values are means over: a smaller last batch
+                counts for less, and the mean over an evaluation is that over its images.
+            **values: scalars by tracker name.
         """
         values = {name: tf.cast(value, "float32") for name, value in values.items()}
         for name, value in values.items():
-            self.trackers[name].update_state(value)
+            self.trackers[name].update_state(value, sample_weight=ops.shape(images)[0])
         return values
 
     # ------------------------------------------------------------------ sampling

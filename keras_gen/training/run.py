@@ -3,6 +3,7 @@
 import datetime
 import json
 import pathlib
+import shlex
 import sys
 
 import keras
@@ -58,8 +59,7 @@ class Run:
             "family": family,
             "title": title,
             "paper": paper,
-            "command": f"python recipes/{recipe}.py",
-            "command_line": sys.argv,
+            "command": _command(recipe, sys.argv),
             "arguments": arguments,
             "options": vars(self.options),
             "versions": environment.versions(),
@@ -95,6 +95,8 @@ class Run:
         self._describe(model, data)
         if self.options.resume:
             self._restore(model)
+        # Only now: arguments that turn out to be wrong leave no empty folder behind.
+        self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / "config.json", self._config)
         print(self._headline(model, data), flush=True)
 
@@ -123,6 +125,7 @@ class Run:
                 epochs=last,
                 steps_per_epoch=steps_each,
                 callbacks=hooks,
+                shuffle=False,  # the data come in their order already
                 verbose=0,
             )
 
@@ -181,7 +184,6 @@ class Run:
                 f"--out {folder}: the folder is not empty. Continue the run in it with --resume, "
                 "or give another folder."
             )
-        folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def _describe(self, model, data):
@@ -192,8 +194,7 @@ class Run:
                 name: optimizer.get_config() for name, optimizer in model.optimizers.items()
             },
             "parameters": sum(
-                optimizer_variables.shape.num_elements()
-                for optimizer_variables in model.trainable_variables
+                variable.shape.num_elements() for variable in model.trainable_variables
             ),
         }
         self._config["data"] = {
@@ -244,6 +245,19 @@ class Run:
             f"{progress.total_steps / progress.steps_per_epoch:.1f} epochs in all, "
             f"{replicas} replica{'s' * (replicas > 1)}, into {self.folder}"
         )
+
+
+def _command(recipe, argv):
+    """The command that repeats the run: with its flags, but those that say where files go."""
+    flags = argv[1:] if pathlib.Path(argv[0]).stem == recipe else []
+    kept = []
+    while flags:
+        flag = flags.pop(0)
+        if flag in ("--out", "--export"):
+            flags = flags[1:]
+        elif flag != "--resume" and not flag.startswith(("--out=", "--export=")):
+            kept.append(flag)
+    return shlex.join(["python", f"recipes/{recipe}.py", *kept])
 
 
 def _newest(runs):

@@ -70,10 +70,10 @@ def test_only_what_the_signatures_read_is_exported(exported_folder, model):
 
 
 def test_an_export_leaves_the_model_as_it_was(model, latents, tmp_path):
-    before = [np.array(weight) for weight in model.weights]
+    before = [weight.numpy() for weight in model.weights]
     export_model(model, tmp_path)
     for old, new in zip(before, model.weights, strict=True):
-        np.testing.assert_array_equal(old, new)
+        np.testing.assert_array_equal(old, new.numpy())
 
 
 def test_a_bfloat16_model_exports_float32_images(tiny_dcgan, tmp_path, latents):

@@ -85,9 +85,7 @@ def test_samples_are_the_decoded_prior_draws_of_the_seed(served):
     # Anyone with TensorFlow can redo what a server did.
     latents = tf.random.stateless_uniform((16, 4), [7, 0], -1.0, 1.0)
     expected = served.signatures["decode"](latents=latents)["images"]
-    np.testing.assert_allclose(
-        answer(served, read_request("sample")), expected, rtol=0, atol=1e-6
-    )
+    np.testing.assert_allclose(answer(served, read_request("sample")), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", [0, -1, 2**40, 2**63 - 1, -(2**63)])
@@ -139,6 +137,27 @@ def test_latents_of_another_size_are_refused_by_the_graph(served):
     message = r"Shape of tensor latents \[2,5\] is not compatible with expected shape \[\?,4\]"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         served.signatures["decode"](latents=tf.zeros((2, 5)))
+
+
+def run_session(folder, signature, **inputs):
+    """Runs a signature as a server does: in a session, fed and fetched by tensor names."""
+    v1 = tf.compat.v1
+    with v1.Session(graph=tf.Graph()) as session:
+        definition = v1.saved_model.loader.load(session, ["serve"], str(folder)).signature_def
+        feeds = {definition[signature].inputs[name].name: value for name, value in inputs.items()}
+        return session.run(definition[signature].outputs["images"].name, feeds)
+
+
+def test_a_session_gives_the_models_images_and_the_same_refusals(exported_folder, model, latents):
+    folder = exported_folder / "1"
+    decoded = run_session(folder, "decode", latents=latents)
+    np.testing.assert_allclose(decoded, model.decode(latents), rtol=0, atol=1e-6)
+    sampled = run_session(folder, "sample", seed=7, num_images=300)
+    np.testing.assert_allclose(sampled, model.sample(300, seed=7), rtol=0, atol=1e-6)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="num_images must be from 1 to 4096"):
+        run_session(folder, "sample", seed=7, num_images=-1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="truncation must be a positive numb"):
+        run_session(folder, "sample_truncated", seed=7, num_images=2, truncation=-1.0)
 
 
 def operations(function):
@@ -194,8 +213,10 @@ def test_a_model_gets_the_signatures_that_its_methods_allow(tmp_path):
 
 def test_a_model_without_truncation_gets_no_truncated_signature(model, tmp_path):
     class Untruncated:
-        image_shape, latent_dim, value_range = model.image_shape, model.latent_dim, (-1.0, 1.0)
-        decode = model.decode
+        image_shape, latent_dim = (8, 8, 1), 4
+
+        def decode(self, latents):
+            return model.decode(latents)
 
         def draw_latents(self, num_images, seed):
             return tf.random.stateless_normal((num_images, 4), seed)

@@ -143,4 +143,3 @@ def test_batch_normalization_on_two_replicas_is_that_of_the_global_batch(mirrore
     for variable, reference in zip(layer.variables, single.variables, strict=True):
         for copy in variable.value.values:
             np.testing.assert_allclose(copy, reference, atol=1e-5)
-

@@ -220,6 +220,17 @@ def test_evaluation_repeats_and_updates_nothing(build):
     assert same(everything(model)[: len(model.variables)], before[: len(model.variables)])
 
 
+def test_the_mean_over_an_evaluation_is_that_over_its_images(build):
+    model = build()
+    images = training_batch(model)[:3]
+    model.test_step = lambda batch: model.log(
+        batch, **{name: tf.reduce_mean(batch) for name in model.trackers}
+    )
+    logs = model.evaluate(images, batch_size=2, verbose=0, return_dict=True)
+    for value in logs.values():
+        assert value == pytest.approx(images.mean(), rel=1e-5)
+
+
 def test_two_replicas_train_alike_and_draw_different_noise(build, mirrored):
     with mirrored.scope():
         model = build()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from keras_gen.models import DCGAN
 from keras_gen.training import NonFiniteError, Run, RunError, RunOptions, checkpoints
-from keras_gen.training.run import _segments
+from keras_gen.training.run import _command, _segments
 
 
 class Images:
@@ -145,9 +145,7 @@ def test_metrics_hold_value_and_protocol_and_are_written_last(finished):
     assert metrics["finished"] is True and metrics["steps"] == 12
     assert metrics["epochs"] == pytest.approx(12 / 5)
     assert metrics["images_per_second"] > 0 and metrics["peak_memory_mib"] > 100
-    assert metrics["metrics"] == {
-        "test_generator_loss": {"value": 0.5, "protocol": "on nothing"}
-    }
+    assert metrics["metrics"] == {"test_generator_loss": {"value": 0.5, "protocol": "on nothing"}}
     newest = max(run.folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     assert newest.name == "metrics.json"
 
@@ -178,9 +176,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_others(tmp_path):
     _, second = start(tmp_path / "b")
     _, other = start(tmp_path / "c", seed=4)
     assert_same_state(first, second)
-    assert not np.array_equal(
-        first.generator.get_weights()[0], other.generator.get_weights()[0]
-    )
+    assert not np.array_equal(first.generator.get_weights()[0], other.generator.get_weights()[0])
 
 
 @pytest.mark.parametrize("stop", [1, 4, 7, 10])
@@ -313,6 +309,25 @@ def test_segments_cover_every_step_once_in_order(per_epoch):
                 step += (last - first) * steps
                 assert (step - 1) // per_epoch == last - 1  # no call trains beyond its epoch
             assert step == total
+
+
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        (["/x/recipes/tiny.py"], "python recipes/tiny.py"),
+        (
+            ["tiny.py", "--out", "a b", "--steps", "5", "--resume"],
+            "python recipes/tiny.py --steps 5",
+        ),
+        (
+            ["tiny.py", "--export=e", "--data", "my images"],
+            "python recipes/tiny.py --data 'my images'",
+        ),
+        (["pytest", "--steps", "5"], "python recipes/tiny.py"),
+    ],
+)
+def test_the_recorded_command_repeats_the_run(argv, command):
+    assert _command("tiny", argv) == command
 
 
 def test_two_replicas_train_through_a_run(tmp_path):

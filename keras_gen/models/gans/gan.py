@@ -195,6 +195,7 @@ class GAN(GenerativeModel):
         if self.ema:
             self.ema.update()
         return self.log(
+            real_images,
             discriminator_loss=discriminator_loss,
             generator_loss=generator_loss,
             real_probability=ops.mean(ops.sigmoid(real_logits)),
@@ -207,6 +208,7 @@ class GAN(GenerativeModel):
         real_logits = self.discriminator(images, training=False)
         fake_logits = self.discriminator(self.decode(latents), training=False)
         return self.log(
+            images,
             discriminator_loss=minimax_discriminator(real_logits, fake_logits),
             generator_loss=self.generator_loss(fake_logits),
             real_probability=ops.mean(ops.sigmoid(real_logits)),

@@ -1,0 +1,119 @@
+"""Every recipe, run small: from data to SavedModel, from Python and from the command line."""
+
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from keras_gen.training import RunOptions, command_line
+
+RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
+
+# recipe -> arguments that make it tiny; a recipe that is missing here fails the suite
+TINY = {
+    "dcgan_mnist": {"data": "digits", "image_size": 8, "filters": 4, "batch_size": 16, "steps": 3},
+}
+
+
+def recipe(name):
+    """The module of a recipe, imported from its file."""
+    spec = importlib.util.spec_from_file_location(name, RECIPES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def flags(arguments):
+    return [part for key, value in arguments.items() for part in (f"--{key}", str(value))]
+
+
+def test_every_recipe_is_in_the_table():
+    assert {path.stem for path in RECIPES.glob("*.py")} == set(TINY)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_recipe_goes_from_data_to_a_saved_model(name, tmp_path):
+    options = RunOptions(out=str(tmp_path / "run"), export=str(tmp_path / "exported"))
+    run = recipe(name).main(**TINY[name], options=options)
+    assert run.folder == tmp_path / "run"
+    for file in ("config.json", "metrics.json", "model.keras", "samples.gif", "curves.png"):
+        assert (run.folder / file).stat().st_size > 0
+    config = json.loads((run.folder / "config.json").read_text())
+    assert config["recipe"] == name
+    for key, value in TINY[name].items():
+        assert config["arguments"][key] == value
+    loaded = tf.saved_model.load(str(tmp_path / "exported" / "1"))
+    assert loaded.signatures
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_recipe_resumes(name, tmp_path):
+    options = {"out": str(tmp_path / "run"), "export": str(tmp_path / "exported")}
+    module = recipe(name)
+    module.main(**TINY[name], options=RunOptions(**options))
+    longer = TINY[name] | {"steps": TINY[name]["steps"] + 1}
+    module.main(**longer, options=RunOptions(**options, resume=True))
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["steps"] == longer["steps"]
+    assert (tmp_path / "exported" / "2" / "saved_model.pb").exists()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_recipe_says_its_measured_options_in_its_help(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command_line(recipe(name).main, ["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for flag in (
+        *("--data", "--epochs", "--steps", "--batch-size", "--seed", "--out", "--export"),
+        *("--resume", "--checkpoint-every", "--strategy", "--replicas", "--mixed-precision"),
+        *("--strict-data",),
+    ):
+        assert flag in text
+
+
+def test_the_command_line_shows_a_bad_input_as_one_line(tmp_path):
+    command = [
+        sys.executable,
+        RECIPES / "dcgan_mnist.py",
+        "--data",
+        "mnits",
+        "--out",
+        tmp_path / "r",
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ") and "mnits" in last and "mnist" in last
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--image-size", "30"], "multiples of 4"),
+        (["--batch-size", "2000"], "2000"),
+        (["--checkpoint-every", "0"], "--checkpoint-every 0"),
+        (["--steps", "0"], "--steps 0"),
+        (["--ema-decay", "1.5"], "ema_decay=1.5"),
+        (["--strategy", "none", "--replicas", "3"], "--replicas 3 needs"),
+    ],
+)
+def test_bad_flags_end_with_exit_code_2_and_their_name(extra, message, tmp_path, capsys):
+    arguments = flags({"data": "digits", "steps": 2, "filters": 4, "out": tmp_path / "run"})
+    with pytest.raises(SystemExit) as stop:
+        command_line(recipe("dcgan_mnist").main, arguments + extra)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_defect_keeps_its_traceback():
+    def main():
+        raise ValueError("not raised by the package")
+
+    with pytest.raises(ValueError, match="not raised by the package"):
+        command_line(main, [])
