@@ -1,0 +1,1 @@
+"""Tools for latent spaces of any model: interpolation, arithmetic, directions."""

@@ -8,6 +8,7 @@ from keras_gen.layers.priors import (
     check_latent_distribution,
     sample_latents,
 )
+from keras_gen.layers.replicas import replica_share
 
 __all__ = [
     "LATENT_DISTRIBUTIONS",
@@ -15,5 +16,6 @@ __all__ = [
     "Maxout",
     "batch_normalization",
     "check_latent_distribution",
+    "replica_share",
     "sample_latents",
 ]

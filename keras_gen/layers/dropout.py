@@ -5,14 +5,16 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.layers.replicas import replica_share
+
 
 @keras.saving.register_keras_serializable(package="keras_gen")
 class Dropout(keras.layers.Layer):
     """Sets each input to 0 with probability `rate` in training; scales the rest by 1 / (1 - rate).
 
     `keras.layers.Dropout` draws the same mask on every replica of a `tf.distribute` strategy, and
-    the state of its generator is in no saved file. Here the mask is a pure function of a seed, a
-    call counter (both weights) and the replica.
+    the state of its generator is in no saved file. Here the mask is a pure function of a seed and
+    a call counter (both weights), drawn for the global batch (see `replica_share`).
 
     Args:
         rate: probability in [0, 1) of dropping an input.
@@ -64,9 +66,13 @@ class Dropout(keras.layers.Layer):
         fold_in = tf.random.experimental.stateless_fold_in
         call = tf.convert_to_tensor(self.calls.value)
         self.calls.assign(call + 1)
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = fold_in(fold_in(tf.convert_to_tensor(self.seed.value), call), replica)
-        kept = tf.random.stateless_uniform(tf.shape(inputs), seed) >= self.rate
+        seed = fold_in(tf.convert_to_tensor(self.seed.value), call)
+        shape = tf.shape(inputs)
+        uniform = replica_share(
+            lambda rows: tf.random.stateless_uniform(tf.concat([[rows], shape[1:]], 0), seed),
+            shape[0],
+        )
+        kept = uniform >= self.rate
         return tf.where(kept, inputs / (1.0 - self.rate), tf.zeros_like(inputs))
 
     def compute_output_shape(self, input_shape):

@@ -1,0 +1,1 @@
+"""Metrics of samples and likelihoods, for images, features or any model."""

@@ -153,12 +153,17 @@ class GenerativeModel(keras.Model):
         upstream = optimizer.scale_loss(tf.ones_like(loss) / replicas)
         variables = [variable.value for variable in network.trainable_variables]
         gradients = tape.gradient(loss, variables, output_gradients=upstream)
+        if replicas > 1 and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            gradients = _agree_on_overflow(gradients)
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
 
     # ------------------------------------------------------------------ data and noise
 
     def split_batches(self, images):
         """Cuts a training batch into `batches_per_step` fresh batches.
+
+        Batch i takes every `batches_per_step`-th image from i on, so that the cut is the same
+        however the images are spread over replicas.
 
         Args:
             images: `(batches_per_step * B, ...)`.
@@ -170,20 +175,19 @@ class GenerativeModel(keras.Model):
             ValueError: the batch does not divide evenly.
         """
         count = self.batches_per_step
-        if count == 1:
-            return [images]
         if images.shape[0] is not None and images.shape[0] % count:
             raise ValueError(
                 f"A training batch of {images.shape[0]} images cannot be cut into {count} equal "
                 f"batches, one for each discriminator step. Use a multiple of {count}."
             )
-        return tf.split(images, count)
+        return [images[first::count] for first in range(count)]
 
     def next_seeds(self, count):
-        """Seeds for this training step on this replica, and the step counter moves on.
+        """Seeds for this training step, and the step counter moves on.
 
-        They are a pure function of the noise seed, the step and the replica: runs repeat, a
-        resumed run goes on with the noise it would have had, and no two replicas share noise.
+        They are a pure function of the noise seed and the step: runs repeat, and a resumed run
+        goes on with the noise it would have had. All replicas get the same seeds; they must
+        draw with `keras_gen.layers.replica_share`, which gives each its own part of the noise.
 
         Args:
             count: how many independent seeds.
@@ -200,11 +204,10 @@ class GenerativeModel(keras.Model):
         images_before = tf.cast(next(iter(self.trackers.values())).count, "int64")
         return self._seeds(images_before, count, stream=1)
 
-    def _seeds(self, step, count, stream):
+    def _seeds(self, number, count, stream):
         fold_in = tf.random.experimental.stateless_fold_in
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = fold_in(fold_in(self.noise_seed.value, step), replica)
-        return tf.random.experimental.stateless_split(fold_in(seed, stream), count)
+        seed = fold_in(fold_in(self.noise_seed.value, number), stream)
+        return tf.random.experimental.stateless_split(seed, count)
 
     # ------------------------------------------------------------------ logs
 
@@ -231,7 +234,17 @@ class GenerativeModel(keras.Model):
         values = {name: tf.cast(value, "float32") for name, value in values.items()}
         for name, value in values.items():
             self.trackers[name].update_state(value, sample_weight=ops.shape(images)[0])
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+            # Keras averages the logs of several workers over their first axis: they need one.
+            return {name: tf.reshape(value, (1,)) for name, value in values.items()}
         return values
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Does nothing, for the networks are built in `__init__`.
+
+        Under a strategy Keras would draw a batch here, which fails with several workers. This
+        is Keras' own method, not public: a test fails when Keras stops calling it.
+        """
 
     # ------------------------------------------------------------------ sampling
 
@@ -249,6 +262,20 @@ class GenerativeModel(keras.Model):
             for start in range(0, len(latents), _SAMPLE_CHUNK)
         ]
         return tf.concat(chunks, axis=0)
+
+
+def _agree_on_overflow(gradients):
+    """Makes the gradients NaN on all replicas where they are not finite on one.
+
+    Keras' LossScaleOptimizer decides from the first replica's gradients whether to skip a step,
+    before they are summed: an overflow on another replica would reach the weights.
+    """
+    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in gradients])
+    overflow = tf.where(finite, 0.0, 1.0)
+    overflow = tf.distribute.get_replica_context().all_reduce("SUM", overflow)
+    return [
+        tf.where(overflow > 0.0, tf.constant(float("nan"), each.dtype), each) for each in gradients
+    ]
 
 
 def sampling_seed(seed):

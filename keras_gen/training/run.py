@@ -221,7 +221,8 @@ class Run:
         if differing:
             raise RunError(
                 f"--resume: the run in {self.folder} was started otherwise: "
-                f"{'; '.join(differing)}. Give the same arguments, or start anew with another --out."
+                f"{'; '.join(differing)}. Give the same arguments, or start anew with "
+                "another --out."
             )
         restored = checkpoints.restore_latest(self._checkpoints, model)
         if restored is None:

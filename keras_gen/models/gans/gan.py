@@ -32,7 +32,13 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.layers import Dropout, Maxout, check_latent_distribution, sample_latents
+from keras_gen.layers import (
+    Dropout,
+    Maxout,
+    check_latent_distribution,
+    replica_share,
+    sample_latents,
+)
 from keras_gen.losses import (
     minimax_discriminator,
     minimax_generator,
@@ -168,12 +174,16 @@ class GAN(GenerativeModel):
         shape = (num_images, self.latent_dim)
         return sample_latents(self.latent_distribution, shape, seed, truncation)
 
+    def latents_for(self, images, seed):
+        """One latent for each image of a batch, `(B, latent_dim)`, none shared by replicas."""
+        return replica_share(lambda count: self.draw_latents(count, seed), ops.shape(images)[0])
+
     def train_step(self, images):
         """One round of Algorithm 1 on images `(discriminator_steps * B, H, W, C)`."""
         seeds = self.next_seeds(self.batches_per_step)
 
         for step, real_images in enumerate(self.split_batches(images)):
-            latents = self.draw_latents(ops.shape(real_images)[0], seeds[step])
+            latents = self.latents_for(real_images, seeds[step])
             with tf.GradientTape() as generator_tape:
                 fake_images = self.generator(latents, training=True)
             with tf.GradientTape() as discriminator_tape:
@@ -204,7 +214,7 @@ class GAN(GenerativeModel):
 
     def test_step(self, images):
         """The losses on held-out images `(B, H, W, C)`, with nothing updated."""
-        latents = self.draw_latents(ops.shape(images)[0], self.evaluation_seeds(1)[0])
+        latents = self.latents_for(images, self.evaluation_seeds(1)[0])
         real_logits = self.discriminator(images, training=False)
         fake_logits = self.discriminator(self.decode(latents), training=False)
         return self.log(
