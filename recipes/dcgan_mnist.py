@@ -55,7 +55,8 @@ def main(
     losses = model.evaluate(test_batches, return_dict=True, verbose=0)
     protocol = f"mean over the {len(held_out):,} test images of {held_out.name}, one latent each"
     run.finish(model, {f"test_{name}": (value, protocol) for name, value in losses.items()})
-    print(f"SavedModel: {export_model(model, run.export_folder)}")
+    if run.is_chief:
+        print(f"SavedModel: {export_model(model, run.export_folder)}")
     return run
 
 

@@ -4,11 +4,11 @@
 tensorflow-datasets nor scikit-learn is imported before a set that needs it is loaded.
 """
 
-from .dataset import DataSet
-from .errors import DataError, DataUnavailableError
-from .loading import EMBEDDED, load, load_or_stand_in
-from .points import PointSet
-from .shapes import draw_shapes
+from keras_gen.data.dataset import DataSet
+from keras_gen.data.errors import DataError, DataUnavailableError
+from keras_gen.data.loading import EMBEDDED, load, load_or_stand_in
+from keras_gen.data.points import PointSet
+from keras_gen.data.shapes import draw_shapes
 
 __all__ = [
     "EMBEDDED",

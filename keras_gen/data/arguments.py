@@ -6,7 +6,7 @@ import math
 import numbers
 from collections.abc import Sequence
 
-from .errors import DataError
+from keras_gen.data.errors import DataError
 
 
 def checked_image_size(image_size) -> tuple[int, int] | None:

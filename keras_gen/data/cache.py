@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import DataError
+from keras_gen.data.errors import DataError
 
 SPARE_BYTES = 64 * 2**20  # left free on the disk beside the set itself
 

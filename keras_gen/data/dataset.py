@@ -9,9 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
-from . import pipeline
-from .arguments import checked_count, checked_seed, checked_value_range
-from .errors import DataError
+from keras_gen.data import pipeline
+from keras_gen.data.arguments import checked_count, checked_seed, checked_value_range
+from keras_gen.data.errors import DataError
 
 HASHED_AT_ONCE = 2**24  # bytes: a memory-mapped set is never read into memory as a whole
 

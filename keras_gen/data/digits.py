@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arguments import check_split
-from .cache import Annotations, held_examples
-from .dataset import DataSet
-from .images import BICUBIC, fill_in_threads, fit_image
+from keras_gen.data.arguments import check_split
+from keras_gen.data.cache import Annotations, held_examples
+from keras_gen.data.dataset import DataSet
+from keras_gen.data.images import BICUBIC, fill_in_threads, fit_image
 
 NATURAL_SIZE = (8, 8)
 TEST_EVERY = 5

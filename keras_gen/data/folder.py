@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .cache import Annotations, held_examples
-from .dataset import DataSet
-from .folder_files import ImageFile, Listing, counted, files_of_split, list_images
-from .folder_images import Header, decode_file, read_header
-from .images import fill_in_threads
+from keras_gen.data.cache import Annotations, held_examples
+from keras_gen.data.dataset import DataSet
+from keras_gen.data.folder_files import ImageFile, Listing, counted, files_of_split, list_images
+from keras_gen.data.folder_images import Header, decode_file, read_header
+from keras_gen.data.images import fill_in_threads
 
 
 def load_folder(

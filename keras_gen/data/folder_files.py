@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from .arguments import check_split
-from .errors import DataError
+from keras_gen.data.arguments import check_split
+from keras_gen.data.errors import DataError
 
 IMAGE_SUFFIXES = (
     ".png",

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from .errors import DataError
-from .images import fit_image, from_16_bit, over_black
+from keras_gen.data.errors import DataError
+from keras_gen.data.images import fit_image, from_16_bit, over_black
 
 # What Pillow raises on damaged files, depending on the format and the damage.
 UNREADABLE = (

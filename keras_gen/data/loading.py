@@ -8,15 +8,20 @@ import os
 import warnings
 from pathlib import Path
 
-from . import named
-from .arguments import checked_count, checked_image_size, checked_seed, checked_value_range
-from .dataset import DataSet
-from .digits import load_digits
-from .errors import DataError, DataUnavailableError
-from .folder import load_folder
-from .points import NAMES as POINT_SETS
-from .points import load_points
-from .shapes import load_shapes
+from keras_gen.data import named
+from keras_gen.data.arguments import (
+    checked_count,
+    checked_image_size,
+    checked_seed,
+    checked_value_range,
+)
+from keras_gen.data.dataset import DataSet
+from keras_gen.data.digits import load_digits
+from keras_gen.data.errors import DataError, DataUnavailableError
+from keras_gen.data.folder import load_folder
+from keras_gen.data.points import NAMES as POINT_SETS
+from keras_gen.data.points import load_points
+from keras_gen.data.shapes import load_shapes
 
 SHAPES_SIDES = {"shapes": None, "shapes32": 32, "shapes64": 64}
 EMBEDDED = ("digits", *SHAPES_SIDES, *POINT_SETS)

@@ -8,11 +8,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from .dataset import DataSet
-from .errors import DataError, DataUnavailableError
-from .named_features import wanted_features
-from .named_reading import read_split
-from .network import network_trouble
+from keras_gen.data.dataset import DataSet
+from keras_gen.data.errors import DataError, DataUnavailableError
+from keras_gen.data.named_features import wanted_features
+from keras_gen.data.named_reading import read_split
+from keras_gen.data.network import network_trouble
 
 # Sets that tensorflow-datasets cannot download, known only as prepared folders: `(H, W)`.
 ONLY_PREPARED = {

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import DataError
+from keras_gen.data.errors import DataError
 
 
 class Wanted(NamedTuple):

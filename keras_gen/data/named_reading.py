@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from .cache import Annotations, held_examples
-from .dataset import DataSet
-from .errors import DataError
-from .images import fill_in_threads, fit_image, from_16_bit, over_black
-from .named_features import Wanted
+from keras_gen.data.cache import Annotations, held_examples
+from keras_gen.data.dataset import DataSet
+from keras_gen.data.errors import DataError
+from keras_gen.data.images import fill_in_threads, fit_image, from_16_bit, over_black
+from keras_gen.data.named_features import Wanted
 
 READ_AT_ONCE = 512
 
@@ -236,4 +237,6 @@ def _fault(task: _Task, path: str, expected: int) -> str | None:
 
 
 def _first_line(error: tf.errors.OpError) -> str:
-    return (error.message.splitlines() or ["no message"])[0]
+    # Without the names of graph nodes that TensorFlow puts around its messages.
+    message = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", error.message, flags=re.DOTALL)
+    return (message.splitlines() or ["no message"])[0]

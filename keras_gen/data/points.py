@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arguments import check_split
-from .dataset import DataSet
-from .errors import DataError
+from keras_gen.data.arguments import check_split
+from keras_gen.data.dataset import DataSet
+from keras_gen.data.errors import DataError
 
 # points in (train, test)
 COUNTS = {

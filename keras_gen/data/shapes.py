@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .arguments import check_split, checked_count
-from .cache import Annotations, held_examples
-from .dataset import DataSet
-from .errors import DataError
+from keras_gen.data.arguments import check_split, checked_count
+from keras_gen.data.cache import Annotations, held_examples
+from keras_gen.data.dataset import DataSet
+from keras_gen.data.errors import DataError
 
 TRAIN_COUNT = 10_000
 TEST_COUNT = 2_000

@@ -4,6 +4,7 @@ They share a `Progress`, because Keras counts batches from 0 in each epoch and a
 in the middle of one.
 """
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -19,6 +20,8 @@ from keras_gen.training import checkpoints
 from keras_gen.training.artifacts import image_grid, save_image
 from keras_gen.training.errors import NonFiniteError
 from keras_gen.training.files import write_atomic
+from keras_gen.training.interruption import EXIT_CODES
+from keras_gen.training.strategy import is_multiworker
 
 
 @dataclasses.dataclass
@@ -31,6 +34,8 @@ class Progress:
         images_per_step: images used by one training step.
         step: training steps done, earlier sessions included.
         seconds: seconds trained, earlier sessions included.
+        timed_steps: steps that count for the speed: all but the first of each session.
+        timed_seconds: how long those took.
         rows: the history, one dict for each row of `history.csv`.
         pending: per name `[sum, count]` of the values logged since the last row.
     """
@@ -40,6 +45,8 @@ class Progress:
     images_per_step: int
     step: int = 0
     seconds: float = 0.0
+    timed_steps: int = 0
+    timed_seconds: float = 0.0
     rows: list = dataclasses.field(default_factory=list)
     pending: dict = dataclasses.field(default_factory=dict)
 
@@ -48,14 +55,27 @@ class Progress:
         """Passes through the data, a fraction in the middle of one."""
         return self.step / self.steps_per_epoch
 
+    @property
+    def images_per_second(self):
+        """Mean over the timed steps, callbacks included; 0 before there are any.
+
+        Everything that a user waits for is in it: data, training, sample grids, checkpoints. The
+        first step of a session, which traces and compiles, is not.
+        """
+        return self.timed_steps * self.images_per_step / max(self.timed_seconds, 1e-9)
+
     def state(self):
         """What a checkpoint keeps."""
-        return {"seconds": self.seconds, "rows": self.rows, "pending": self.pending}
+        return {name: getattr(self, name) for name in _KEPT}
 
     def restore(self, step, state):
         """Goes back to a checkpoint."""
         self.step = step
-        self.seconds, self.rows, self.pending = state["seconds"], state["rows"], state["pending"]
+        for name in _KEPT:
+            setattr(self, name, state[name])
+
+
+_KEPT = ("seconds", "timed_steps", "timed_seconds", "rows", "pending")
 
 
 class StepCounter(keras.callbacks.Callback):
@@ -65,7 +85,7 @@ class StepCounter(keras.callbacks.Callback):
         super().__init__()
         self.progress = progress
         self._before = None
-        self._measured_from = None
+        self._first = True
 
     def on_train_begin(self, logs=None):
         """Starts the clock."""
@@ -74,23 +94,13 @@ class StepCounter(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         """Counts a step."""
         now = time.perf_counter()
+        elapsed, self._before = now - self._before, now
         self.progress.step += 1
-        self.progress.seconds += now - self._before
-        self._before = now
-        # The first step traces and compiles; the rate is that of the steps after it.
-        self._measured_from = self._measured_from or (now, self.progress.step)
-
-    @property
-    def images_per_second(self):
-        """Mean since the first step of this session, callbacks included; None until there is one.
-
-        Everything that a user waits for is in it: data, training, sample grids, checkpoints.
-        """
-        if self._measured_from is None or self._before <= self._measured_from[0]:
-            return None
-        since, step = self._measured_from
-        steps = self.progress.step - step
-        return steps * self.progress.images_per_step / (self._before - since)
+        self.progress.seconds += elapsed
+        if not self._first:
+            self.progress.timed_steps += 1
+            self.progress.timed_seconds += elapsed
+        self._first = False
 
 
 class NonFiniteGuard(keras.callbacks.Callback):
@@ -126,12 +136,25 @@ _ADVICE = (
 )
 
 
+@contextlib.contextmanager
+def _tolerated(what):
+    """Says that something could not be written and lets the training go on.
+
+    A full disk must not cost the hours that a run has behind it.
+    """
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        print(f"\nwarning: {what} could not be written ({reason}); training goes on.", flush=True)
+
+
 class History(keras.callbacks.Callback):
     """Averages the logs over `every` steps into `history.csv` and TensorBoard events."""
 
-    def __init__(self, progress, counter, folder, every):
+    def __init__(self, progress, folder, every):
         super().__init__()
-        self.progress, self.counter, self.every = progress, counter, every
+        self.progress, self.every = progress, every
         self.path = folder / "history.csv"
         self.writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
 
@@ -146,18 +169,20 @@ class History(keras.callbacks.Callback):
             return
         row = {"step": progress.step, "epoch": progress.epoch, "seconds": progress.seconds}
         row |= {name: total / count for name, (total, count) in progress.pending.items()}
-        row["images_per_second"] = self.counter.images_per_second or 0.0
+        row["images_per_second"] = progress.images_per_second
         progress.rows.append(row)
         progress.pending.clear()
-        self._write()
-        with self.writer.as_default(step=progress.step):
+        with _tolerated(self.path):
+            self._write()
+        with _tolerated("TensorBoard events"), self.writer.as_default(step=progress.step):
             for name, value in row.items():
                 if name != "step":
                     tf.summary.scalar(name, value)
 
     def on_train_end(self, logs=None):
         """Flushes the TensorBoard events."""
-        self.writer.flush()
+        with _tolerated("TensorBoard events"):
+            self.writer.flush()
 
     def _write(self):
         text = io.StringIO()
@@ -168,17 +193,63 @@ class History(keras.callbacks.Callback):
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Writes a checkpoint every `every` steps and at the end."""
+    """Writes a checkpoint every `every` steps and at the end; with several workers the chief does.
 
-    def __init__(self, progress, folder, every):
+    One that cannot be written is reported, the ones before it stay, and training goes on.
+    """
+
+    def __init__(self, progress, folder, every, is_chief):
         super().__init__()
         self.progress, self.folder, self.every = progress, folder, every
+        self.is_chief = is_chief
 
     def on_train_batch_end(self, batch, logs=None):
         """Writes a checkpoint when it is due."""
         progress = self.progress
         if progress.step % self.every == 0 or progress.step == progress.total_steps:
+            with _tolerated(f"The checkpoint of step {progress.step}"):
+                self.save()
+
+    def save(self):
+        """Writes a checkpoint now."""
+        if self.is_chief:
+            progress = self.progress
             checkpoints.save(self.folder, progress.step, self.model, progress.state())
+
+
+class StopOnRequest(keras.callbacks.Callback):
+    """Saves and exits when a signal asked for it, all workers after the same step."""
+
+    def __init__(self, interruption, keeper, strategy):
+        super().__init__()
+        self.interruption, self.keeper, self.strategy = interruption, keeper, strategy
+        self._reduce = tf.function(
+            lambda number: strategy.run(
+                lambda: tf.distribute.get_replica_context().all_reduce("SUM", number)
+            )
+        )
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Raises SystemExit when a signal came, to this worker or to another."""
+        number = self._agreed()
+        if number:
+            self.keeper.save()
+            if self.keeper.is_chief:
+                step, folder = self.keeper.progress.step, self.keeper.folder.parent
+                print(
+                    f"\nSaved at step {step}. Go on with the same command and "
+                    f"--resume --out {folder}",
+                    flush=True,
+                )
+            raise SystemExit(EXIT_CODES.get(number, 0))
+
+    def _agreed(self):
+        number = self.interruption.requested
+        if not is_multiworker(self.strategy):
+            return number
+        # A worker that stopped alone would leave the others waiting for it.
+        total = self.strategy.experimental_local_results(self._reduce(float(number)))[0]
+        return number or (1 if total > 0 else 0)
 
 
 class SampleGrids(keras.callbacks.Callback):
@@ -191,7 +262,6 @@ class SampleGrids(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Draws the untrained model."""
-        self.folder.mkdir(exist_ok=True)
         if self.progress.step == 0:
             self._draw()
 
@@ -204,15 +274,17 @@ class SampleGrids(keras.callbacks.Callback):
     def _draw(self):
         images = self.model.sample(self.num_images, seed=self.seed)
         path = self.folder / f"step-{self.progress.step:08d}.png"
-        save_image(image_grid(images, self.model.value_range), path)
+        with _tolerated(path):
+            self.folder.mkdir(exist_ok=True)
+            save_image(image_grid(images, self.model.value_range), path)
 
 
 class ProgressBar(keras.callbacks.Callback):
     """Keras' progress bar over the whole run: step, time left, epoch, losses, images/s."""
 
-    def __init__(self, progress, counter):
+    def __init__(self, progress):
         super().__init__()
-        self.progress, self.counter = progress, counter
+        self.progress = progress
         self._start = progress.step
         self._bar = None
 
@@ -226,5 +298,5 @@ class ProgressBar(keras.callbacks.Callback):
             self._bar.stateful_metrics = {"epoch", "images/s"}
         values = [("epoch", self.progress.epoch)]
         values += [(name, value) for name, value in logs.items() if name.endswith("_loss")]
-        values += [("images/s", self.counter.images_per_second or 0.0)]
+        values += [("images/s", self.progress.images_per_second)]
         self._bar.update(self.progress.step - self._start, values)

@@ -1,7 +1,6 @@
 """The options that every recipe has, and the command line made from a recipe's `main`."""
 
 import dataclasses
-import os
 import pathlib
 import sys
 import traceback
@@ -26,12 +25,16 @@ class RunOptions:
     """Training steps between sample grids."""
     log_every: int = 50
     """Training steps that one row of history.csv averages."""
-    strategy: Literal["auto", "none", "mirrored"] = "auto"
-    """Data parallelism. auto: mirrored where there are several GPUs, else none."""
+    strategy: Literal["auto", "none", "mirrored", "multiworker"] = "auto"
+    """Data parallelism. auto: multiworker with TF_CONFIG, mirrored with several GPUs, else none."""
     replicas: int | None = None
     """With mirrored: number of GPUs to use, or of parts to split the CPU into."""
     mixed_precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Keras dtype policy."""
+    deterministic: bool = False
+    """Use TensorFlow's deterministic operations only: slower, the same bits on the same GPU."""
+    allow_changes: bool = False
+    """With --resume: go on although arguments or data differ from those the run started with."""
     strict_data: bool = False
     """Stop where the data set cannot be had, instead of going on with a small embedded one."""
 
@@ -51,19 +54,18 @@ Options = Annotated[RunOptions, tyro.conf.OmitArgPrefixes]
 def command_line(main, argv=None):
     """Runs a recipe's `main` with flags derived from its signature.
 
-    An error that this package raises on purpose is shown as one line; exit code 2. Any other error
-    is a defect and shows its traceback.
+    An error that this package raises on purpose, or that the file system reports, is shown as one
+    line; exit code 2. Any other error is a defect and shows its traceback.
 
     Args:
         main: the function; its keyword defaults are the flags' defaults.
         argv: the flags; by default the program's own.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         # Flag values are checked while they are parsed, so the parsing is inside the try too.
         tyro.cli(main, args=argv)
     except (ValueError, OSError) as error:
-        if not _raised_on_purpose(error):
+        if isinstance(error, ValueError) and not _raised_on_purpose(error):
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

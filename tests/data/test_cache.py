@@ -80,10 +80,13 @@ def test_a_decoded_set_is_used_again_until_its_source_changes(folder, cache_fold
     assert len(decoded) == 1
     load(folder, split="all", memory_budget_bytes=0, image_size=4)
     assert len(decoded) == 2
-    Image.new("L", (5, 5), 77).save(folder / "a" / "0.png")
-    os.utime(folder / "a" / "0.png", ns=(1, 1))
-    assert load(folder, split="all", memory_budget_bytes=0).fingerprint != first
+    changed = folder / "a" / "0.png"
+    os.utime(changed, ns=(1, 1))  # as a file of the same length, written later, would show
+    load(folder, split="all", memory_budget_bytes=0)
     assert len(decoded) == 3
+    Image.new("L", (5, 5), 77).save(changed)
+    assert load(folder, split="all", memory_budget_bytes=0).fingerprint != first
+    assert len(decoded) == 4
 
 
 def test_nothing_is_left_behind_by_a_decoding_that_fails(folder, cache_folder):

@@ -12,7 +12,15 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import download_manager
 
-from keras_gen.data import DataError, DataUnavailableError, load, load_or_stand_in, named, network
+from keras_gen.data import (
+    DataError,
+    DataUnavailableError,
+    load,
+    load_or_stand_in,
+    named,
+    named_reading,
+    network,
+)
 
 REAL_DATA = os.environ.get("TFDS_DATA_DIR", "")
 
@@ -238,8 +246,17 @@ def test_a_damaged_file_is_named_with_the_remedy(damage, reason, tiny):
     message = str(caught.value)
     assert f"{shard(tiny).name if damage is not os.remove else 'tiny-train'}" in message
     assert reason in message
+    assert "{{" not in message
+    assert "[Op:" not in message
     assert f"Delete the folder {tiny}" in message
     assert len(load("tiny", split="test")) == 7
+
+
+def test_a_reader_that_ends_early_leaves_no_unfilled_images(tiny, monkeypatch):
+    records = named_reading._records
+    monkeypatch.setattr(named_reading, "_records", lambda task: records(task).take(5))
+    with pytest.raises(DataError, match="5 examples instead of 20"):
+        load("tiny")
 
 
 def test_a_damaged_description_is_reported(tiny):

@@ -232,9 +232,12 @@ def test_the_mean_over_an_evaluation_is_that_over_its_images(build):
 
 
 def relative_difference(model, other):
-    """Largest difference of two models' variables, relative to each variable's largest value."""
+    """Largest difference of two models' variables, relative to each variable's largest value.
+
+    That is taken as 0.01 at least: a bias that has only just left zero has no scale of its own.
+    """
     return max(
-        np.abs(a - b).max() / max(np.abs(a).max(), 1e-3)
+        np.abs(a - b).max() / max(np.abs(a).max(), 1e-2)
         for a, b in zip(values(model.variables), values(other.variables), strict=True)
         if a.dtype.kind == "f"
     )

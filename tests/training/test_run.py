@@ -10,7 +10,8 @@ from PIL import Image
 
 from keras_gen.models import DCGAN
 from keras_gen.training import NonFiniteError, Run, RunError, RunOptions, checkpoints
-from keras_gen.training.run import _command, _segments
+from keras_gen.training.run import _command
+from keras_gen.training.schedule import segments
 
 
 class Images:
@@ -30,7 +31,7 @@ class Images:
     def steps_per_epoch(self, batch_size):
         return len(self) // batch_size
 
-    def batches(self, batch_size, *, seed, start_step=0, labels=False):
+    def batches(self, batch_size, *, seed, start_step=0, labels=False, num_shards=1, shard=0):
         def generate():
             step = start_step
             while True:
@@ -109,7 +110,8 @@ def test_a_run_leaves_all_its_files(finished):
     } <= names
     assert any(name.startswith("tensorboard/events") for name in names)
     assert "checkpoints/step-00000004.npz" not in names  # only the last two are kept
-    assert not any(part.startswith(".") for name in names for part in name.split("/"))
+    hidden = {name for name in names if "/." in name or name.startswith(".")}
+    assert hidden == {".lock"}  # no temporary file stays
 
 
 def test_config_names_everything_the_result_depends_on(finished):
@@ -179,6 +181,33 @@ def test_the_same_seed_gives_the_same_bits_and_another_others(tmp_path):
     assert not np.array_equal(first.generator.get_weights()[0], other.generator.get_weights()[0])
 
 
+def test_a_run_killed_after_its_last_step_can_still_be_finished(finished, tmp_path):
+    start(tmp_path / "run")
+    run, model = start(tmp_path / "run", resume=True)
+    run.finish(model)
+    assert_same_state(model, finished[1])
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["steps"] == 12 and metrics["images_per_second"] > 0
+    with pytest.raises(RunError, match="12 steps already"):
+        start(tmp_path / "run", resume=True)
+
+
+def test_a_finished_run_that_trains_on_keeps_its_earlier_metrics_aside(tmp_path):
+    run, model = start(tmp_path / "run", steps=8)
+    run.finish(model)
+    start(tmp_path / "run", steps=9, resume=True)
+    names = {path.name for path in (tmp_path / "run").glob("metrics*")}
+    assert names == {"metrics-8.json"}
+
+
+def test_changed_arguments_are_allowed_when_asked_for(tmp_path, capsys):
+    start(tmp_path / "run", steps=8)
+    images = Images()
+    images.fingerprint = "1" * 64
+    start(tmp_path / "run", resume=True, allow_changes=True, images=images)
+    assert "Changed: the data are not the same" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("stop", [1, 4, 7, 10])
 def test_an_interrupted_run_resumes_bit_for_bit(finished, tmp_path, stop):
     with pytest.raises(KeyboardInterrupt):
@@ -226,7 +255,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_refused(tmp_path):
         ({"filters": 8}, "filters was 4 and is 8"),
         ({"seed": 4}, "seed was 3 and is 4"),
         ({"images": "other"}, "the data are not the same"),
-        ({"steps": 8}, "8 steps already"),
+        ({"steps": 6}, "8 steps already"),
     ],
 )
 def test_a_resume_that_does_not_fit_is_refused_by_name(tmp_path, change, message):
@@ -302,7 +331,7 @@ def test_segments_cover_every_step_once_in_order(per_epoch):
     for start_step in range(12):
         for total in range(start_step + 1, 17):
             step = start_step
-            for first, last, steps in _segments(start_step, total, per_epoch):
+            for first, last, steps in segments(start_step, total, per_epoch):
                 assert first == step // per_epoch and last > first
                 if last - first > 1:
                     assert steps == per_epoch and step % per_epoch == 0
