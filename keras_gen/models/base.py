@@ -303,8 +303,9 @@ def check_num_images(num_images):
 class ExponentialMovingAverage:
     """Keeps `average`'s weights at the exponential moving average of `network`'s.
 
-    Both are networks of one architecture. The average starts from the network's weights. What
-    is not trained (batch normalization's moving statistics) is already an average and is copied.
+    Both are networks of one architecture. The average starts from the network's weights. Batch
+    normalization's moving statistics are averaged alike: the latest ones would be those of weights
+    that the average does not have.
     """
 
     def __init__(self, network, average, decay):
@@ -316,11 +317,8 @@ class ExponentialMovingAverage:
 
     def update(self):
         """average <- decay * average + (1 - decay) * network."""
-        trained = {id(variable) for variable in self.network.trainable_variables}
-        pairs = zip(self.average.weights, self.network.weights, strict=True)
-        for average, variable in pairs:
-            keep = self.decay if id(variable) in trained else 0.0
-            average.assign(keep * average + (1.0 - keep) * ops.cast(variable, average.dtype))
+        for average, weight in zip(self.average.weights, self.network.weights, strict=True):
+            average.assign(self.decay * average + (1.0 - self.decay) * weight)
 
 
 def _constant(values):
