@@ -1,4 +1,4 @@
-"""The command line: `python -m keras_gen sample|record|tables ...`.
+"""The command line: `python -m keras_gen sample|record|tables|launch ...`.
 
 What a command needs of TensorFlow is imported when it runs, so that `--help` answers at once.
 """
@@ -90,7 +90,22 @@ def tables(root: pathlib.Path = pathlib.Path(".")):
     print("\n".join(f"Updated {page}" for page in pages) or "All tables are up to date.")
 
 
-COMMANDS = {"sample": sample, "record": record, "tables": tables}
+def launch(command: Annotated[tuple[str, ...], tyro.conf.Positional], workers: int = 2):
+    """Runs a recipe as a local cluster of workers, to try out several machines on one.
+
+    Put the recipe and its flags behind --, with an --out that all workers share:
+    `python -m keras_gen launch --workers 2 -- recipes/dcgan_mnist.py --out runs/two`.
+
+    Args:
+        command: the recipe's path and its flags.
+        workers: how many processes; they share the machine's cores.
+    """
+    from keras_gen.training.launch import launch as run_workers
+
+    return run_workers(command, workers)
+
+
+COMMANDS = {"sample": sample, "record": record, "tables": tables, "launch": launch}
 
 
 def main(argv=None):
@@ -103,17 +118,18 @@ def main(argv=None):
         argv: the command and its flags; by default the program's own.
 
     Returns:
-        The exit code: 0, or 2 when the command could not be carried out.
+        The exit code: 0, 2 when the command could not be carried out, or that of the worker that
+        failed first.
 
     Raises:
         SystemExit: help was asked for (code 0) or the flags are wrong (code 2).
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        tyro.extras.subcommand_cli_from_dict(
+        code = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
             prog="python -m keras_gen",
-            description="Draws from trained models and files the results of runs.",
+            description="Draws from trained models, files the results of runs, starts local clusters.",
             args=argv,
         )
     except (ValueError, OSError) as error:
@@ -121,7 +137,7 @@ def main(argv=None):
             raise
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    return 0
+    return code or 0
 
 
 def _import_tensorflow():

@@ -11,7 +11,9 @@ import pytest
 import tensorflow as tf
 
 import keras_gen.models
+from keras_gen.export import export_model, load_exported
 from keras_gen.models import DCGAN, GAN, GenerativeModel
+from keras_gen.training import checkpoints
 
 IMAGE_SHAPE = (8, 8, 1)
 BATCH = 4
@@ -199,6 +201,32 @@ def test_a_loaded_model_draws_the_same_images_and_trains_on_bit_for_bit(build, t
     for each in (model, loaded):
         each.fit(dataset(each, 2), verbose=0)
     assert same(everything(model), everything(loaded))
+
+
+def test_a_checkpoint_resumes_bit_for_bit(build, tmp_path):
+    whole, first, second = build(), build(), build()
+    for model in (first, second):
+        for variable, value in zip(model.variables, values(whole.variables), strict=True):
+            variable.assign(value)
+    batches = dataset(whole, 4)
+    whole.fit(batches, verbose=0)
+    first.fit(batches.take(2), verbose=0)
+    checkpoints.save(tmp_path, 2, first, {"kept": [1.5]})
+    for variable in second.variables:  # nothing of its own may be left
+        variable.assign(variable + 1)
+    assert checkpoints.restore_latest(tmp_path, second) == (2, {"kept": [1.5]})
+    second.fit(batches.skip(2), verbose=0)
+    assert same(everything(whole), everything(second))
+
+
+def test_an_exported_model_draws_what_the_model_draws(build, tmp_path):
+    model = build()
+    model.fit(dataset(model), verbose=0)
+    exported = load_exported(export_model(model, tmp_path / "exported"))
+    assert tuple(exported.value_range) == model.value_range
+    images = exported.sample(5, seed=3)
+    np.testing.assert_allclose(images, model.sample(5, seed=3), atol=1e-6)
+    assert not np.array_equal(images, exported.sample(5, seed=4))
 
 
 def test_configuration_keeps_the_arguments(build):
