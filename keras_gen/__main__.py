@@ -129,7 +129,7 @@ def main(argv=None):
         code = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
             prog="python -m keras_gen",
-            description="Draws from trained models, files the results of runs, starts local clusters.",
+            description="Draws from trained models, files results of runs, starts local clusters.",
             args=argv,
         )
     except (ValueError, OSError) as error:
