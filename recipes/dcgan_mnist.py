@@ -34,7 +34,7 @@ def main(
         filters: channels of the widest hidden layers.
         ema_decay: decay of the generator's moving average; None for none.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 4000 where epochs is not given either.
+        steps: training steps in all; 5000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
@@ -48,7 +48,7 @@ def main(
         model = DCGAN(images.example_shape, latent_dim, filters, ema_decay=ema_decay)
         model.compile()
     if steps is None and epochs is None:
-        steps = 4000  # eight and a half passes through MNIST
+        steps = 5000  # eleven passes through MNIST
     run.fit(model, images, batch_size=batch_size, steps=steps, epochs=epochs)
 
     test_batches = held_out.evaluation_batches(batch_size)

@@ -303,9 +303,10 @@ def check_num_images(num_images):
 class ExponentialMovingAverage:
     """Keeps `average`'s weights at the exponential moving average of `network`'s.
 
-    Both are networks of one architecture. The average starts from the network's weights. Batch
-    normalization's moving statistics are averaged alike: the latest ones would be those of weights
-    that the average does not have.
+    Both are networks of one architecture; the average starts from the network's weights. In the
+    n-th update the decay is min(decay, (1 + n) / (10 + n)), as in TensorFlow's own moving average,
+    so that the untrained weights are soon forgotten. Batch normalization's moving statistics are
+    averaged alike: the latest ones would be those of weights that the average does not have.
     """
 
     def __init__(self, network, average, decay):
@@ -315,10 +316,12 @@ class ExponentialMovingAverage:
         average.trainable = False
         average.set_weights(network.get_weights())
 
-    def update(self):
-        """average <- decay * average + (1 - decay) * network."""
+    def update(self, updates):
+        """average <- decay * average + (1 - decay) * network, the `updates`-th time."""
+        updates = ops.cast(updates, "float32")
+        decay = ops.minimum(self.decay, (1.0 + updates) / (10.0 + updates))
         for average, weight in zip(self.average.weights, self.network.weights, strict=True):
-            average.assign(self.decay * average + (1.0 - self.decay) * weight)
+            average.assign(decay * average + (1.0 - decay) * weight)
 
 
 def _constant(values):

@@ -88,8 +88,8 @@ class StepCounter(keras.callbacks.Callback):
         self._first = True
 
     def on_train_begin(self, logs=None):
-        """Starts the clock."""
-        self._before = time.perf_counter()
+        """Starts the clock; a run's later calls of `fit` leave it running."""
+        self._before = self._before or time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
         """Counts a step."""

@@ -203,7 +203,7 @@ class GAN(GenerativeModel):
         self.update(self.generator_optimizer, generator_tape, generator_loss, self.generator)
 
         if self.ema:
-            self.ema.update()
+            self.ema.update(self.train_steps)
         return self.log(
             real_images,
             discriminator_loss=discriminator_loss,

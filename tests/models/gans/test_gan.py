@@ -109,16 +109,17 @@ def test_the_generator_runs_once_in_a_training_step():
 
 
 def test_the_moving_average_starts_from_the_generator_and_follows_it():
-    model = GAN(SHAPE, latent_dim=2, ema_decay=0.75)
+    model = GAN(SHAPE, latent_dim=2, ema_decay=0.25)
     model.compile(keras.optimizers.SGD(10.0), keras.optimizers.SGD(100.0))
     start = model.generator.get_weights()
     for average, weight in zip(model.ema_generator.get_weights(), start, strict=True):
         np.testing.assert_array_equal(average, weight)
     expected = start
-    for _ in range(3):
+    for update in (1, 2, 3):
         model.train_step(tf.zeros((4, *SHAPE)))
+        decay = min(0.25, (1 + update) / (10 + update))  # 2/11, 3/12, then the limit
         expected = [
-            0.75 * average + 0.25 * weight
+            decay * average + (1 - decay) * weight
             for average, weight in zip(expected, model.generator.get_weights(), strict=True)
         ]
     for average, value in zip(model.ema_generator.get_weights(), expected, strict=True):
