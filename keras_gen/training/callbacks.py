@@ -247,8 +247,10 @@ class StopOnRequest(keras.callbacks.Callback):
         number = self.interruption.requested
         if not is_multiworker(self.strategy):
             return number
-        # A worker that stopped alone would leave the others waiting for it.
-        total = self.strategy.experimental_local_results(self._reduce(float(number)))[0]
+        # A worker that stopped alone would leave the others waiting for it. The number goes in as
+        # a tensor: traced anew for each value, the workers' collective operations would not match.
+        reduced = self._reduce(tf.constant(number, "float32"))
+        total = self.strategy.experimental_local_results(reduced)[0]
         return number or (1 if total > 0 else 0)
 
 

@@ -130,6 +130,8 @@ class Run:
                         shuffle=False,  # the data come in their order already
                         verbose=0,
                     )
+            # From every worker: the same line shows that they stayed in step.
+            print(f"\nState after step {progress.step}: {checkpoints.digest(model)}", flush=True)
         except BaseException as error:
             self._unlock()
             if is_multiworker(self.strategy) and isinstance(error, tf.errors.OpError):
@@ -167,6 +169,7 @@ class Run:
                 "seconds": progress.seconds,
                 "images_per_second": progress.images_per_second,
                 "peak_memory_mib": environment.peak_memory_mib(),
+                "state_sha256": checkpoints.digest(model),
                 "metrics": measured,
             },
         )

@@ -178,6 +178,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_others(tmp_path):
     _, second = start(tmp_path / "b")
     _, other = start(tmp_path / "c", seed=4)
     assert_same_state(first, second)
+    assert checkpoints.digest(first) == checkpoints.digest(second) != checkpoints.digest(other)
     assert not np.array_equal(first.generator.get_weights()[0], other.generator.get_weights()[0])
 
 
