@@ -54,7 +54,7 @@ def main(
 
     test_batches = held_out.evaluation_batches(batch_size)
     losses = model.evaluate(test_batches, return_dict=True, verbose=0)
-    protocol = f"mean over the {len(held_out):,} test images of {held_out.name}, one latent each"
+    protocol = f"mean over the {len(held_out):,} test images of {held_out.name}, inference mode"
     run.finish(model, {f"test_{name}": (value, protocol) for name, value in losses.items()})
     if run.is_chief:
         print(f"SavedModel: {export_model(model, run.export_folder)}")

@@ -9,6 +9,7 @@ import csv
 import dataclasses
 import io
 import math
+import signal
 import sys
 import time
 
@@ -119,11 +120,11 @@ class NonFiniteGuard(keras.callbacks.Callback):
 
     def _where(self):
         networks = [layer for layer in self.model.layers if isinstance(layer, keras.Model)]
-        broken = [
-            network.name
+        broken = {  # a moving average bears its network's name: once is enough
+            network.name: None
             for network in networks
             if not all(np.isfinite(weight).all() for weight in network.get_weights())
-        ]
+        }
         if broken:
             return f"Weights that are not finite: in the {' and the '.join(broken)}."
         return "All weights were still finite after this step."
@@ -144,7 +145,7 @@ def _tolerated(what):
     """
     try:
         yield
-    except (OSError, tf.errors.OpError) as error:
+    except (OSError, tf.errors.ResourceExhaustedError, tf.errors.UnknownError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         print(f"\nwarning: {what} could not be written ({reason}); training goes on.", flush=True)
 
@@ -212,9 +213,10 @@ class Checkpoints(keras.callbacks.Callback):
 
     def save(self):
         """Writes a checkpoint now."""
-        if self.is_chief:
-            progress = self.progress
-            checkpoints.save(self.folder, progress.step, self.model, progress.state())
+        progress = self.progress
+        checkpoints.save(
+            self.folder, progress.step, self.model, progress.state(), write=self.is_chief
+        )
 
 
 class StopOnRequest(keras.callbacks.Callback):
@@ -223,11 +225,12 @@ class StopOnRequest(keras.callbacks.Callback):
     def __init__(self, interruption, keeper, strategy):
         super().__init__()
         self.interruption, self.keeper, self.strategy = interruption, keeper, strategy
-        self._reduce = tf.function(
-            lambda number: strategy.run(
-                lambda: tf.distribute.get_replica_context().all_reduce("SUM", number)
-            )
-        )
+
+        @tf.function(autograph=False)
+        def total(number):
+            return strategy.reduce("SUM", strategy.run(tf.identity, (number,)), axis=None)
+
+        self._total = total
 
     def on_train_batch_end(self, batch, logs=None):
         """Raises SystemExit when a signal came, to this worker or to another."""
@@ -249,9 +252,8 @@ class StopOnRequest(keras.callbacks.Callback):
             return number
         # A worker that stopped alone would leave the others waiting for it. The number goes in as
         # a tensor: traced anew for each value, the workers' collective operations would not match.
-        reduced = self._reduce(tf.constant(number, "float32"))
-        total = self.strategy.experimental_local_results(reduced)[0]
-        return number or (1 if total > 0 else 0)
+        total = float(self._total(tf.constant(number, "float32")))
+        return number or (signal.SIGTERM if total else 0)
 
 
 class SampleGrids(keras.callbacks.Callback):

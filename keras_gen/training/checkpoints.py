@@ -40,7 +40,7 @@ def state_variables(model):
     }
 
 
-def save(folder, step, model, state):
+def save(folder, step, model, state, write=True):
     """Writes a checkpoint and removes all but the last two.
 
     Args:
@@ -48,6 +48,8 @@ def save(folder, step, model, state):
         step: training steps done.
         model: the compiled model.
         state: what the callbacks keep; anything JSON takes.
+        write: False for a worker that is not the chief. It takes part all the same: reading a
+            metric sums it over all workers, which must read it together.
 
     Returns:
         The path of the `.npz` file.
@@ -57,17 +59,19 @@ def save(folder, step, model, state):
     """
     variables = state_variables(model)
     arrays = {name: np.asarray(variable) for name, variable in variables.items()}
+    path = pathlib.Path(folder) / f"step-{step:08d}.npz"
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise NonFiniteError(
                 f"After step {step}, {variables[name].path} holds NaN or infinity; "
                 "no checkpoint was written."
             )
+    if not write:
+        return path
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    folder = pathlib.Path(folder)
+    folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"step-{step:08d}.npz"
     content = buffer.getvalue()
     write_atomic(path, content)
     write_json(

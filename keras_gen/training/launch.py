@@ -12,7 +12,8 @@ import time
 
 from keras_gen.training.errors import RunError
 
-_GRACE_SECONDS = 90  # how long the others may take to notice and save when one worker fails
+_NOTICE_SECONDS = 10  # how long the others may take to notice on their own that one has failed
+_GRACE_SECONDS = 90  # and how long to save and end after SIGTERM
 
 
 def launch(command, workers):
@@ -20,7 +21,7 @@ def launch(command, workers):
 
     Each worker gets its TF_CONFIG and its share of the processor's cores. Their output is
     printed line by line behind `[worker 0]`, `[worker 1]`, ... When one fails, the others get
-    SIGTERM, and SIGKILL if they do not end in time. Ctrl-C goes to all of them.
+    SIGTERM, and SIGKILL if they do not end in time. Ctrl-C and SIGTERM go to all of them.
 
     Args:
         command: the recipe's path and its flags.
@@ -45,13 +46,17 @@ def launch(command, workers):
     ]
     for reader in readers:
         reader.start()
+    previous = signal.signal(signal.SIGTERM, _exit)
     try:
         code = _wait(processes)
     except KeyboardInterrupt:
-        # The terminal sent SIGINT to the workers too: they save and end on their own.
+        # The terminal sent SIGINT to the workers too: they save and end on their own, and a second
+        # signal would cut that short.
+        _wait_all(processes, _GRACE_SECONDS)
         code = 130
     finally:
         _end(processes)
+        signal.signal(signal.SIGTERM, previous)
     for reader in readers:
         reader.join(timeout=5)
     return code
@@ -81,6 +86,7 @@ def _wait(processes):
         codes = [process.poll() for process in processes]
         failed = [code for code in codes if code]
         if failed:
+            _wait_all(processes, _NOTICE_SECONDS)
             return failed[0]
         if all(code == 0 for code in codes):
             return 0
@@ -91,13 +97,20 @@ def _end(processes):
     for process in processes:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-    deadline = time.monotonic() + _GRACE_SECONDS
+    _wait_all(processes, _GRACE_SECONDS)
     for process in processes:
-        try:
-            process.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # does nothing to one that has ended
+        process.wait()
+
+
+def _wait_all(processes, seconds):
+    deadline = time.monotonic() + seconds
+    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _exit(number, frame):
+    raise SystemExit(0)  # workers that save on SIGTERM end well, and so does this
 
 
 def _echo(stream, prefix):

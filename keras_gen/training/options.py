@@ -67,7 +67,8 @@ def command_line(main, argv=None):
     except (ValueError, OSError) as error:
         if isinstance(error, ValueError) and not _raised_on_purpose(error):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        # On a line of its own: the progress bar has not ended its line.
+        print(f"\nerror: {error}", file=sys.stderr)
         sys.exit(2)
 
 

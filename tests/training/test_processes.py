@@ -235,7 +235,7 @@ class TestFullDisk:
         flags = ["--checkpoint-every", "4", "--sample-every", "4", "--filters", "4"]
         script = [*command(tmp_path, *flags)]
         script[script.index("--out") + 1] = disk / "run"
-        (disk / "ballast").write_bytes(bytes(250 * 1024))
+        (disk / "ballast").write_bytes(bytes(330 * 1024))
         run = {"capture_output": True, "text": True, "cwd": tmp_path}
         result = subprocess.run(list(map(str, script)), **run)
         assert "could not be written (No space left on device); training goes on" in result.stdout
