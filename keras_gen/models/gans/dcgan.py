@@ -14,7 +14,7 @@ Differences from the paper:
       generator is that of Figure 1: 4x4x1024, 8x8x512, 16x16x256, 32x32x128, 64x64xC.
     - The generator's step uses the fake images of the discriminator's step (see `GAN`).
     - The paper does not give the constants of batch normalization; ours are momentum 0.9 and
-      epsilon 1e-5.
+      epsilon 1e-5, and scales that start from N(1, 0.02), as in the authors' code.
 
 Shapes: latents (B, latent_dim); images (B, H, W, C) in [-1, 1], H and W multiples of 4;
 logits (B, 1).
@@ -29,8 +29,8 @@ from keras_gen.models.gans.gan import GAN
 def doublings(image_shape):
     """How often the generator doubles its resolution, and the `(h, w)` that it starts from.
 
-    Sides are halved while both are even and neither would fall below 4: 28 comes from 7 by two
-    doublings, 64 from 4 by four.
+    Sides are halved once, and again while both are even and neither falls below 4: 28 comes from 7
+    by two doublings, 64 from 4 by four.
 
     Args:
         image_shape: `(H, W, C)`.

@@ -213,7 +213,11 @@ class GAN(GenerativeModel):
         )
 
     def test_step(self, images):
-        """The losses on held-out images `(B, H, W, C)`, with nothing updated."""
+        """The losses on held-out images `(B, H, W, C)`, in inference mode, with nothing updated.
+
+        Batch normalization then judges by moving statistics over real and generated batches alike:
+        compare such values with each other, not with those of the training.
+        """
         latents = self.latents_for(images, self.evaluation_seeds(1)[0])
         real_logits = self.discriminator(images, training=False)
         fake_logits = self.discriminator(self.decode(latents), training=False)
