@@ -32,7 +32,7 @@ def main(data: str = "mnist", steps: int = 250, rounds: int = 5, batch_size: int
         batch_size: images in a batch.
     """
     images = load_or_stand_in(data, image_size=28, value_range=DCGAN.value_range)
-    model = DCGAN(images.example_shape, filters=64, ema_decay=0.99)
+    model = DCGAN(images.example_shape, filters=64, ema_decay=0.999)
     model.compile()
 
     @tf.function

@@ -9,6 +9,7 @@ import sys
 import pytest
 import tensorflow as tf
 
+import keras_gen.export.save
 from keras_gen.training import RunOptions, command_line
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
@@ -63,6 +64,22 @@ def test_a_recipe_resumes(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", TINY)
+def test_a_failed_export_is_completed_by_a_resume(name, tmp_path, monkeypatch):
+    options = {"out": str(tmp_path / "run"), "export": str(tmp_path / "exported")}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(keras_gen.export.save, "_write_saved_model", full)
+    with pytest.raises(OSError, match="No space left"):
+        recipe(name).main(**TINY[name], options=RunOptions(**options))
+    monkeypatch.undo()
+    recipe(name).main(**TINY[name], options=RunOptions(**options, resume=True))
+    assert (tmp_path / "exported/1/saved_model.pb").exists()
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["finished"]
+
+
+@pytest.mark.parametrize("name", TINY)
 def test_a_recipe_says_its_measured_options_in_its_help(name, capsys):
     with pytest.raises(SystemExit) as stop:
         command_line(recipe(name).main, ["--help"])
@@ -100,6 +117,9 @@ def test_the_command_line_shows_a_bad_input_as_one_line(tmp_path):
         (["--checkpoint-every", "0"], "--checkpoint-every 0"),
         (["--steps", "0"], "--steps 0"),
         (["--ema-decay", "1.5"], "ema_decay=1.5"),
+        (["--latent-dim", "0"], "latent_dim=0"),
+        (["--filters", "0"], "filters=0"),
+        (["--seed", "-1"], "--seed -1"),
         (["--strategy", "none", "--replicas", "3"], "--replicas 3 needs"),
     ],
 )

@@ -141,5 +141,7 @@ def read_batches(indices: tf.data.Dataset, reader: Reader) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    batches = indices.map(read, num_parallel_calls=tf.data.AUTOTUNE)
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+    # Fixed numbers, not tf.data.AUTOTUNE: the thread that tunes sleeps up to a minute at a time,
+    # and an iterator's end (of a run, of an evaluation) waits for it to wake.
+    options.autotune.enabled = False
+    return indices.map(read, num_parallel_calls=2).prefetch(4).with_options(options)

@@ -14,10 +14,10 @@ class Maxout(keras.layers.Layer):
         kernel_initializer: initializer of the kernel, `(inputs, units * pieces)`.
 
     Call arguments:
-        inputs: `(B, inputs)`.
+        inputs: `(..., inputs)`.
 
     Returns:
-        `(B, units)`.
+        `(..., units)`.
 
     Reference:
         arXiv:1302.4389, section 3.
@@ -36,12 +36,13 @@ class Maxout(keras.layers.Layer):
         self.affine.build(input_shape)
 
     def call(self, inputs):
-        """Gives `(B, units)`."""
-        pieces = ops.reshape(self.affine(inputs), (-1, self.units, self.pieces))
+        """Gives `(..., units)`."""
+        shape = (*ops.shape(inputs)[:-1], self.units, self.pieces)
+        pieces = ops.reshape(self.affine(inputs), shape)
         return ops.max(pieces, axis=-1)
 
     def compute_output_shape(self, input_shape):
-        """`(B, units)`."""
+        """`(..., units)`."""
         return (*input_shape[:-1], self.units)
 
     def get_config(self):

@@ -12,7 +12,8 @@ def replica_share(draw, batch_size):
 
     Args:
         draw: a function from a number of rows n to a tensor `(n, ...)`, the same on all replicas.
-        batch_size: rows that this replica needs; equal on all replicas.
+        batch_size: rows that this replica needs. Equal on all replicas, as in training; where the
+            last batch of an evaluation is cut unevenly, two replicas may share a row.
 
     Returns:
         `(batch_size, ...)`.

@@ -71,8 +71,20 @@ class GenerativeModel(keras.Model):
         )
 
     def get_config(self):
-        """The constructor's arguments and the model's name."""
-        return {**self._constructor_arguments, "name": self.name}
+        """The constructor's arguments, the model's name and the dtype policy it was made under."""
+        policy = self.dtype_policy.name
+        return {**self._constructor_arguments, "name": self.name, "dtype": policy}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes the model under the dtype policy that it had: its networks take the global one."""
+        config = dict(config)
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(config.pop("dtype", policy))
+        try:
+            return cls(**config)
+        finally:
+            keras.config.set_dtype_policy(policy)
 
     # ------------------------------------------------------------------ optimizers
 
@@ -231,9 +243,14 @@ class GenerativeModel(keras.Model):
                 counts for less, and the mean over an evaluation is that over its images.
             **values: scalars by tracker name.
         """
-        values = {name: tf.cast(value, "float32") for name, value in values.items()}
+        count = ops.shape(images)[0]
+        # A last batch may leave a replica without images, whose means are then 0 / 0.
+        values = {
+            name: tf.where(count > 0, tf.cast(value, "float32"), 0.0)
+            for name, value in values.items()
+        }
         for name, value in values.items():
-            self.trackers[name].update_state(value, sample_weight=ops.shape(images)[0])
+            self.trackers[name].update_state(value, sample_weight=count)
         if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
             # Keras averages the logs of several workers over their first axis: they need one.
             return {name: tf.reshape(value, (1,)) for name, value in values.items()}
@@ -294,10 +311,11 @@ def sampling_seed(seed):
     return tf.constant([seed, 0], "int64")
 
 
-def check_num_images(num_images):
-    """Raises ValueError unless `num_images` is a positive integer."""
-    if not isinstance(num_images, int | np.integer) or num_images < 1:
-        raise ValueError(f"num_images={num_images!r}: give an integer of at least 1.")
+def check_positive(**sizes):
+    """Raises ValueError, by name, unless every size is an integer of at least 1."""
+    for name, value in sizes.items():
+        if not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{name}={value!r}: give an integer of at least 1.")
 
 
 class ExponentialMovingAverage:

@@ -62,7 +62,8 @@ def save_animation(frame_paths, path, milliseconds=150):
     frames = []
     for frame_path in frame_paths:
         with Image.open(frame_path) as frame:
-            frames.append(frame.convert("P"))
+            # The colours of the frame itself: the default palette would dither.
+            frames.append(frame.quantize(256) if frame.mode == "RGB" else frame.convert("P"))
     durations = [milliseconds] * (len(frames) - 1) + [2000]
     buffer = io.BytesIO()
     frames[0].save(

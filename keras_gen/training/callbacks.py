@@ -5,9 +5,6 @@ in the middle of one.
 """
 
 import contextlib
-import csv
-import dataclasses
-import io
 import math
 import signal
 import sys
@@ -20,63 +17,9 @@ import tensorflow as tf
 from keras_gen.training import checkpoints
 from keras_gen.training.artifacts import image_grid, save_image
 from keras_gen.training.errors import NonFiniteError
-from keras_gen.training.files import write_atomic
 from keras_gen.training.interruption import EXIT_CODES
+from keras_gen.training.progress import write_history
 from keras_gen.training.strategy import is_multiworker
-
-
-@dataclasses.dataclass
-class Progress:
-    """How far a run has come.
-
-    Attributes:
-        total_steps: training steps that the run shall have in the end.
-        steps_per_epoch: training steps that pass once through the data.
-        images_per_step: images used by one training step.
-        step: training steps done, earlier sessions included.
-        seconds: seconds trained, earlier sessions included.
-        timed_steps: steps that count for the speed: all but the first of each session.
-        timed_seconds: how long those took.
-        rows: the history, one dict for each row of `history.csv`.
-        pending: per name `[sum, count]` of the values logged since the last row.
-    """
-
-    total_steps: int
-    steps_per_epoch: int
-    images_per_step: int
-    step: int = 0
-    seconds: float = 0.0
-    timed_steps: int = 0
-    timed_seconds: float = 0.0
-    rows: list = dataclasses.field(default_factory=list)
-    pending: dict = dataclasses.field(default_factory=dict)
-
-    @property
-    def epoch(self):
-        """Passes through the data, a fraction in the middle of one."""
-        return self.step / self.steps_per_epoch
-
-    @property
-    def images_per_second(self):
-        """Mean over the timed steps, callbacks included; 0 before there are any.
-
-        Everything that a user waits for is in it: data, training, sample grids, checkpoints. The
-        first step of a session, which traces and compiles, is not.
-        """
-        return self.timed_steps * self.images_per_step / max(self.timed_seconds, 1e-9)
-
-    def state(self):
-        """What a checkpoint keeps."""
-        return {name: getattr(self, name) for name in _KEPT}
-
-    def restore(self, step, state):
-        """Goes back to a checkpoint."""
-        self.step = step
-        for name in _KEPT:
-            setattr(self, name, state[name])
-
-
-_KEPT = ("seconds", "timed_steps", "timed_seconds", "rows", "pending")
 
 
 class StepCounter(keras.callbacks.Callback):
@@ -131,9 +74,9 @@ class NonFiniteGuard(keras.callbacks.Callback):
 
 
 _ADVICE = (
-    "What helps, in this order: look for NaN in your data; lower the learning rates; clip the "
-    "gradients (clipnorm=1.0 in the optimizers); --mixed-precision float32. The last good "
-    "checkpoint is kept: --resume goes on from it."
+    "What helps: look for NaN in the data; where the recipe compiles the model, lower the learning "
+    "rates or clip the gradients (clipnorm=1.0); --mixed-precision float32. No checkpoint was "
+    "written since: go on from the last one, where there is one, with --resume --allow-changes."
 )
 
 
@@ -168,13 +111,9 @@ class History(keras.callbacks.Callback):
             total[1] += 1
         if progress.step % self.every and progress.step != progress.total_steps:
             return
-        row = {"step": progress.step, "epoch": progress.epoch, "seconds": progress.seconds}
-        row |= {name: total / count for name, (total, count) in progress.pending.items()}
-        row["images_per_second"] = progress.images_per_second
-        progress.rows.append(row)
-        progress.pending.clear()
+        row = progress.add_row()
         with _tolerated(self.path):
-            self._write()
+            write_history(progress.rows, self.path)
         with _tolerated("TensorBoard events"), self.writer.as_default(step=progress.step):
             for name, value in row.items():
                 if name != "step":
@@ -185,12 +124,49 @@ class History(keras.callbacks.Callback):
         with _tolerated("TensorBoard events"):
             self.writer.flush()
 
-    def _write(self):
-        text = io.StringIO()
-        table = csv.DictWriter(text, fieldnames=list(self.progress.rows[0]))
-        table.writeheader()
-        table.writerows(self.progress.rows)
-        write_atomic(self.path, text.getvalue())
+
+class KeptState(keras.callbacks.Callback):
+    """Carries what `fit` resets over to its next call, and over a resume.
+
+    That is the epoch's metrics, and the numbers that the user's callbacks keep (the best value, how
+    long it was waited for): every public attribute that is a plain number. Comes last.
+
+    Args:
+        extra: the user's callbacks.
+        metrics: arrays of the metrics in the checkpoint that the run goes on from, or None.
+        numbers: what `state` gave for that checkpoint, or None.
+    """
+
+    def __init__(self, extra, metrics=None, numbers=None):
+        super().__init__()
+        self.extra, self._metrics, self._numbers = list(extra), metrics, numbers
+
+    def state(self):
+        """The numbers of each callback, for JSON."""
+        return [
+            {
+                name: float(value) if isinstance(value, np.floating) else value
+                for name, value in vars(callback).items()
+                if not name.startswith("_") and isinstance(value, bool | int | float | np.floating)
+            }
+            for callback in self.extra
+        ]
+
+    def on_train_begin(self, logs=None):
+        """Sets the callbacks' numbers again, which their own `on_train_begin` reset."""
+        for callback, numbers in zip(self.extra, self._numbers or [], strict=False):
+            for name, value in numbers.items():
+                setattr(callback, name, value)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Sets the metrics of a resumed epoch again, which `fit` reset."""
+        for variable, value in zip(self.model.metrics_variables, self._metrics or [], strict=False):
+            variable.assign(value)
+        self._metrics = None
+
+    def on_train_end(self, logs=None):
+        """Keeps the numbers for the next call of `fit`."""
+        self._numbers = self.state()
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -199,24 +175,23 @@ class Checkpoints(keras.callbacks.Callback):
     One that cannot be written is reported, the ones before it stay, and training goes on.
     """
 
-    def __init__(self, progress, folder, every, is_chief):
+    def __init__(self, progress, kept, folder, every, is_chief):
         super().__init__()
-        self.progress, self.folder, self.every = progress, folder, every
+        self.progress, self.kept, self.folder, self.every = progress, kept, folder, every
         self.is_chief = is_chief
 
     def on_train_batch_end(self, batch, logs=None):
         """Writes a checkpoint when it is due."""
         progress = self.progress
         if progress.step % self.every == 0 or progress.step == progress.total_steps:
-            with _tolerated(f"The checkpoint of step {progress.step}"):
-                self.save()
+            self.save()
 
     def save(self):
-        """Writes a checkpoint now."""
-        progress = self.progress
-        checkpoints.save(
-            self.folder, progress.step, self.model, progress.state(), write=self.is_chief
-        )
+        """Writes a checkpoint now, if the disk lets it."""
+        step = self.progress.step
+        state = self.progress.state() | {"callbacks": self.kept.state()}
+        with _tolerated(f"The checkpoint of step {step}"):
+            checkpoints.save(self.folder, step, self.model, state, write=self.is_chief)
 
 
 class StopOnRequest(keras.callbacks.Callback):
@@ -237,14 +212,18 @@ class StopOnRequest(keras.callbacks.Callback):
         number = self._agreed()
         if number:
             self.keeper.save()
-            if self.keeper.is_chief:
-                step, folder = self.keeper.progress.step, self.keeper.folder.parent
-                print(
-                    f"\nSaved at step {step}. Go on with the same command and "
-                    f"--resume --out {folder}",
-                    flush=True,
-                )
-            raise SystemExit(EXIT_CODES.get(number, 0))
+            self.stop(number)
+
+    def stop(self, number):
+        """Says how to go on and raises SystemExit with the signal's exit code."""
+        if self.keeper.is_chief:
+            saved = checkpoints.latest_step(self.keeper.folder)
+            print(
+                f"\nSaved at step {saved}. Go on with the same command and "
+                f"--resume --out {self.keeper.folder.parent}",
+                flush=True,
+            )
+        raise SystemExit(EXIT_CODES[number])
 
     def _agreed(self):
         number = self.interruption.requested
@@ -299,8 +278,9 @@ class ProgressBar(keras.callbacks.Callback):
             interval = 0.5 if sys.stdout.isatty() else 15.0
             steps = self.progress.total_steps - self._start
             self._bar = keras.utils.Progbar(steps, width=20, interval=interval, unit_name="step")
-            self._bar.stateful_metrics = {"epoch", "images/s"}
+        recent = self.progress.recent
         values = [("epoch", self.progress.epoch)]
-        values += [(name, value) for name, value in logs.items() if name.endswith("_loss")]
+        values += [(name, recent[name]) for name in logs if name.endswith("_loss")]
         values += [("images/s", self.progress.images_per_second)]
+        self._bar.stateful_metrics = {name for name, _ in values}  # shown as they are
         self._bar.update(self.progress.step - self._start, values)

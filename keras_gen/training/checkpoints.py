@@ -2,7 +2,8 @@
 
 A checkpoint is two files: `step-00000500.npz` with every variable, and, written after it, the
 manifest `step-00000500.json` with the file's SHA-256, the variables' names and the state of the
-callbacks. A checkpoint without a manifest, or whose checksum is wrong, does not count.
+callbacks, and a SHA-256 of its own. A checkpoint without a manifest, or one of whose checksums is
+wrong, does not count.
 """
 
 import hashlib
@@ -11,12 +12,14 @@ import json
 import pathlib
 import re
 
+import keras
 import numpy as np
 
 from keras_gen.training.errors import NonFiniteError, RunError
 from keras_gen.training.files import write_atomic, write_json
 
 KEEP = 2  # how many checkpoints stay on disk
+_LOSS_SCALE = "_loss_scale"  # variables that only float16 has: a run may change its precision
 
 
 def state_variables(model):
@@ -32,7 +35,14 @@ def state_variables(model):
         A dict from name to Keras variable, always in the same order for the same model.
     """
     groups = {"model": model.variables, "metrics": model.metrics_variables}
-    groups |= {name: optimizer.variables for name, optimizer in model.optimizers.items()}
+    for name, optimizer in model.optimizers.items():
+        inner = optimizer
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            inner = optimizer.inner_optimizer
+            shared = {id(variable) for variable in inner.variables}
+            own = [variable for variable in optimizer.variables if id(variable) not in shared]
+            groups[f"{name}{_LOSS_SCALE}"] = own
+        groups[name] = inner.variables
     return {
         f"{group}/{index}": variable
         for group, variables in groups.items()
@@ -74,15 +84,13 @@ def save(folder, step, model, state, write=True):
     folder.mkdir(parents=True, exist_ok=True)
     content = buffer.getvalue()
     write_atomic(path, content)
-    write_json(
-        path.with_suffix(".json"),
-        {
-            "step": step,
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "variables": _describe(variables),
-            "state": state,
-        },
-    )
+    manifest = {
+        "step": step,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "variables": _describe(variables),
+        "state": state,
+    }
+    write_json(path.with_suffix(".json"), {"sha256": _json_digest(manifest), "manifest": manifest})
     for old in _steps(folder)[:-KEEP]:
         # The manifest goes first: half a removal must not look like a damaged checkpoint.
         _path(folder, old).with_suffix(".json").unlink(missing_ok=True)
@@ -114,13 +122,19 @@ def restore_latest(folder, model, warn=print):
         variables = state_variables(model)
         _check_same(manifest["variables"], _describe(variables), _path(folder, step))
         for name, variable in variables.items():
-            variable.assign(arrays[name])
+            if name in arrays:
+                variable.assign(arrays[name])
         return step, manifest["state"]
     if steps:
         raise RunError(
             f"Every checkpoint in {folder} is damaged. Start anew in another --out folder."
         )
     return None
+
+
+def latest_step(folder):
+    """The step of the newest checkpoint, or None."""
+    return max(_steps(folder), default=None)
 
 
 def digest(model):
@@ -141,19 +155,29 @@ class _DamagedError(Exception):
 
 def _read(path):
     try:
-        manifest = json.loads(path.with_suffix(".json").read_text())
+        signed = json.loads(path.with_suffix(".json").read_text())
         content = path.read_bytes()
-    except (OSError, ValueError) as error:
+        manifest = signed["manifest"]
+        sound = signed["sha256"] == _json_digest(manifest)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise _DamagedError(f"{type(error).__name__}: {error}") from error
-    if not isinstance(manifest, dict) or "sha256" not in manifest:
-        raise _DamagedError("its manifest is incomplete")
+    if not sound:
+        raise _DamagedError("the checksum of its manifest is wrong")
     if hashlib.sha256(content).hexdigest() != manifest["sha256"]:
         raise _DamagedError("its checksum is wrong")
     with np.load(io.BytesIO(content)) as arrays:
         return manifest, dict(arrays)
 
 
+def _json_digest(value):
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def _check_same(saved, built, path):
+    saved, built = (
+        {name: text for name, text in each.items() if f"{_LOSS_SCALE}/" not in name}
+        for each in (saved, built)
+    )
     if saved == built:
         return
     differing = [name for name in sorted({*saved, *built}) if saved.get(name) != built.get(name)]

@@ -5,6 +5,9 @@ import os
 import pathlib
 import tempfile
 
+_UMASK = os.umask(0)  # it can only be read by setting it
+os.umask(_UMASK)
+
 
 def write_atomic(path, content):
     """Writes a file so that a crash at any moment leaves the old one or the new one.
@@ -22,7 +25,7 @@ def write_atomic(path, content):
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
+        os.chmod(temporary, 0o666 & ~_UMASK)  # mkstemp makes files for their owner alone
         os.replace(temporary, path)
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
@@ -33,6 +36,13 @@ def write_atomic(path, content):
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def remove_temporaries(folder):
+    """Removes what writes that were killed have left below a folder that nobody else writes to."""
+    for path in pathlib.Path(folder).rglob(".*.*"):
+        if path.is_file():
+            path.unlink()
 
 
 def write_json(path, value):

@@ -110,6 +110,9 @@ def _wait_all(processes, seconds):
 
 
 def _exit(number, frame):
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN
+    )  # once is enough: the workers must not be orphaned
     raise SystemExit(0)  # workers that save on SIGTERM end well, and so does this
 
 

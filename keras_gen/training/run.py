@@ -1,27 +1,22 @@
 """A run: one training from flags to files."""
 
-import datetime
 import json
-import os
 import pathlib
-import shlex
-import sys
 
 import keras
 import tensorflow as tf
 
-from keras_gen.training import callbacks, checkpoints, environment
+from keras_gen.training import callbacks, checkpoints, config, environment
 from keras_gen.training.artifacts import save_animation, save_curves
 from keras_gen.training.errors import RunError
-from keras_gen.training.files import write_json
+from keras_gen.training.files import remove_temporaries, write_json
+from keras_gen.training.folders import check_writable, find_folder
 from keras_gen.training.interruption import Interruption
 from keras_gen.training.lock import FolderLock
 from keras_gen.training.options import RunOptions
+from keras_gen.training.progress import Progress, write_history
 from keras_gen.training.schedule import segments, total_steps
 from keras_gen.training.strategy import is_chief, is_multiworker, make_strategy
-
-# A resumed run may change these and stays the same run.
-_FREE_ARGUMENTS = {"steps", "epochs"}
 
 
 class Run:
@@ -53,6 +48,8 @@ class Run:
         arguments = dict(arguments)
         self.options = arguments.pop("options", RunOptions())
         self.seed = arguments["seed"]
+        if not 0 <= self.seed < 2**32:
+            raise RunError(f"--seed {self.seed}: give an integer from 0 to 2**32 - 1.")
         self.strategy = make_strategy(self.options.strategy, self.options.replicas)
         self.is_chief = is_chief(self.strategy)
         keras.config.set_dtype_policy(self.options.mixed_precision)
@@ -61,24 +58,20 @@ class Run:
             tf.config.experimental.enable_op_determinism()
 
         self.export_folder = pathlib.Path(self.options.export or f"saved_models/{recipe}")
-        self.folder = self._find_folder(recipe)
+        if is_multiworker(self.strategy) and not self.options.out:
+            raise RunError("With several workers give --out: all of them must know the folder.")
+        self.folder = find_folder(recipe, self.options.out, self.options.resume, self.is_chief)
         for flag, folder in (("--out", self.folder), ("--export", self.export_folder)):
-            _check_writable(flag, folder)
-        commit, dirty = environment.commit()
-        self._config = {
-            "recipe": recipe,
-            "family": family,
-            "title": title,
-            "paper": paper,
-            "command": _command(recipe, sys.argv),
-            "arguments": arguments,
-            "options": vars(self.options),
-            "replicas": self.strategy.num_replicas_in_sync,
-            "versions": environment.versions(),
-            "machine": environment.machine(),
-            "commit": commit,
-            "dirty": dirty,
-        }
+            check_writable(flag, folder)
+        self._config = config.run_config(
+            recipe,
+            arguments,
+            self.options,
+            self.strategy.num_replicas_in_sync,
+            family=family,
+            title=title,
+            paper=paper,
+        )
         self._progress = self._lock = None
 
     def fit(self, model, data, *, batch_size, steps=None, epochs=None, labels=False, extra=()):
@@ -103,21 +96,28 @@ class Run:
         if batch_size % replicas:
             raise RunError(f"--batch-size {batch_size} cannot be split over {replicas} replicas.")
         images_per_step = batch_size * model.batches_per_step
+        if images_per_step > len(data):
+            raise RunError(
+                f"--batch-size {batch_size}: a training step takes {images_per_step} images and "
+                f"{data.name} has {len(data)}; give at most {len(data) // model.batches_per_step}."
+            )
         steps_per_epoch = data.steps_per_epoch(images_per_step)
-        self._progress = progress = callbacks.Progress(
+        self._progress = progress = Progress(
             total_steps(steps, epochs, steps_per_epoch), steps_per_epoch, images_per_step
         )
-        self._describe(model, data)
+        self._config |= {"model": config.model_config(model), "data": config.data_config(data)}
         self._open_folder()
+        kept = callbacks.KeptState(extra)
         try:
             if self.options.resume:
-                self._restore(model)
+                kept = self._restore(model, extra)
             if self.is_chief:
                 self._set_aside_old_metrics()
                 write_json(self.folder / "config.json", self._config)
                 print(self._headline(model, data), flush=True)
             with Interruption() as interruption:
-                hooks = [*self._callbacks(interruption), *extra]
+                hooks, stopper = self._callbacks(interruption, kept)
+                model.stop_training = False
                 for first, last, steps_each in segments(
                     progress.step, progress.total_steps, steps_per_epoch
                 ):
@@ -130,16 +130,24 @@ class Run:
                         shuffle=False,  # the data come in their order already
                         verbose=0,
                     )
+                    if model.stop_training:
+                        stopper.keeper.save()
+                        break
+                if interruption.requested:  # after the last step: its checkpoint is written
+                    stopper.stop(interruption.requested)
             # From every worker: the same line shows that they stayed in step.
             print(f"\nState after step {progress.step}: {checkpoints.digest(model)}", flush=True)
-        except BaseException as error:
-            self._unlock()
-            if is_multiworker(self.strategy) and isinstance(error, tf.errors.OpError):
-                raise RunError(
-                    f"Another worker is gone, or cannot be reached ({type(error).__name__}). "
-                    f"Start all workers again with --resume --out {self.folder}."
-                ) from error
-            raise
+        except tf.errors.OpError as error:
+            if not is_multiworker(self.strategy):
+                raise
+            raise RunError(
+                f"Another worker is gone, or cannot be reached ({type(error).__name__}). "
+                f"Start all workers again with --resume --out {self.folder}."
+            ) from error
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
 
     def finish(self, model, metrics=None):
         """Writes what a finished run leaves: pictures, the model, and `metrics.json` last.
@@ -152,6 +160,9 @@ class Run:
         if not self.is_chief:
             return
         progress, folder = self._progress, self.folder
+        if progress.pending:  # a run that was stopped and then shortened to that step
+            progress.add_row()
+            write_history(progress.rows, folder / "history.csv")
         frames = sorted((folder / "samples").glob("step-*.png"))
         save_animation(frames, folder / "samples.gif")
         save_curves(progress.rows, folder / "curves.png", self._config["title"])
@@ -173,7 +184,6 @@ class Run:
                 "metrics": measured,
             },
         )
-        self._unlock()
         print(f"\nRun folder: {folder}")
         for name, entry in measured.items():
             print(f"  {name}: {entry['value']:.4f} ({entry['protocol']})")
@@ -201,11 +211,13 @@ class Run:
             return self.strategy.distribute_datasets_from_function(pipeline)
         return data.batches(images_per_step, seed=self.seed, start_step=start, labels=labels)
 
-    def _callbacks(self, interruption):
+    def _callbacks(self, interruption, kept):
+        """All callbacks in their order, and the one that ends the run on a signal."""
         progress, options = self._progress, self.options
         keeper = callbacks.Checkpoints(
-            progress, self._checkpoints, options.checkpoint_every, self.is_chief
+            progress, kept, self._checkpoints, options.checkpoint_every, self.is_chief
         )
+        stopper = callbacks.StopOnRequest(interruption, keeper, self.strategy)
         hooks = [callbacks.StepCounter(progress), callbacks.NonFiniteGuard(progress)]
         if self.is_chief:
             hooks += [
@@ -215,7 +227,7 @@ class Run:
                 ),
                 callbacks.ProgressBar(progress),
             ]
-        return [*hooks, keeper, callbacks.StopOnRequest(interruption, keeper, self.strategy)]
+        return [*hooks, *kept.extra, kept, keeper, stopper], stopper
 
     # ------------------------------------------------------------------ the folder
 
@@ -223,36 +235,12 @@ class Run:
     def _checkpoints(self):
         return self.folder / "checkpoints"
 
-    def _find_folder(self, recipe):
-        out = self.options.out and pathlib.Path(self.options.out)
-        runs = pathlib.Path("runs") / recipe
-        if is_multiworker(self.strategy) and not out:
-            raise RunError("With several workers give --out: all of them must know the folder.")
-        if self.options.resume:
-            folder = out or _newest(runs)
-            if not (folder / "config.json").exists():
-                raise RunError(f"--resume: {folder} holds no run (no config.json).")
-            return folder
-        folder = out or runs / datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        if folder.exists() and not folder.is_dir():
-            raise RunError(f"--out {folder}: this is a file; give a folder.")
-        if self.is_chief and folder.exists() and any(_visible(folder)):
-            raise RunError(
-                f"--out {folder}: the folder is not empty. Continue the run in it with --resume, "
-                "or give another folder."
-            )
-        return folder
-
     def _open_folder(self):
         """Only when training starts: arguments that are wrong leave no empty folder behind."""
         if self.is_chief:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(self.folder)
-
-    def _unlock(self):
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+            remove_temporaries(self.folder)
 
     def _set_aside_old_metrics(self):
         """A finished run that trains on is not finished; its earlier metrics stay readable."""
@@ -261,30 +249,14 @@ class Run:
             steps = json.loads(old.read_text())["steps"]
             old.rename(self.folder / f"metrics-{steps}.json")
 
-    def _describe(self, model, data):
-        self._config["model"] = {
-            "class": type(model).__name__,
-            "config": model.get_config(),
-            "optimizers": {
-                name: optimizer.get_config() for name, optimizer in model.optimizers.items()
-            },
-            "parameters": sum(
-                variable.shape.num_elements() for variable in model.trainable_variables
-            ),
-        }
-        self._config["data"] = {
-            "name": data.name,
-            "split": data.split,
-            "fingerprint": data.fingerprint,
-            "num_examples": len(data),
-            "example_shape": list(data.example_shape),
-            "stand_in_for": data.stand_in_for,
-            "notes": list(data.notes),
-        }
-
-    def _restore(self, model):
+    def _restore(self, model, extra):
+        """Goes back to the last checkpoint; gives the `KeptState` to go on with."""
         before = json.loads((self.folder / "config.json").read_text())
-        differing = _differences(before, json.loads(json.dumps(self._config, default=str)))
+        self._config["earlier_sessions"] = config.earlier_sessions(before)
+        rates = {
+            name: float(optimizer.learning_rate) for name, optimizer in model.optimizers.items()
+        }
+        differing = config.differences(before, json.loads(json.dumps(self._config, default=str)))
         if differing and not self.options.allow_changes:
             raise RunError(
                 f"--resume: the run in {self.folder} was started otherwise: "
@@ -294,7 +266,7 @@ class Run:
         restored = checkpoints.restore_latest(self._checkpoints, model)
         if restored is None:
             self._say(f"No checkpoint in {self.folder} yet: starting from the first step.")
-            return
+            return callbacks.KeptState(extra)
         step, state = restored
         total, finished = self._progress.total_steps, (self.folder / "metrics.json").exists()
         if step > total or (step == total and finished):
@@ -306,12 +278,21 @@ class Run:
         self._say(f"Resuming at step {step}.")
         for difference in differing:
             self._say(f"Changed: {difference}.")
+        for name, optimizer in model.optimizers.items():
+            configs = [each["model"]["optimizers"].get(name) for each in (before, self._config)]
+            changed = json.dumps(configs[0], default=str) != json.dumps(configs[1], default=str)
+            if changed and not isinstance(configs[1]["learning_rate"], dict):
+                # The new rate, not the checkpoint's. A schedule has no rate to set.
+                optimizer.learning_rate = rates[name]
         if before.get("replicas", 1) != self.strategy.num_replicas_in_sync:
             self._say(
                 f"Started on {before.get('replicas', 1)} replicas, going on on "
                 f"{self.strategy.num_replicas_in_sync}: data and noise stay those of the run, "
                 "its numbers agree up to rounding only."
             )
+        metrics = [variable.numpy() for variable in model.metrics_variables]
+        within_epoch = step % self._progress.steps_per_epoch
+        return callbacks.KeptState(extra, metrics if within_epoch else None, state["callbacks"])
 
     def _say(self, line):
         if self.is_chief:
@@ -325,55 +306,4 @@ class Run:
             f"{progress.total_steps - progress.step:,} steps of {progress.images_per_step} images, "
             f"{progress.total_steps / progress.steps_per_epoch:.1f} epochs in all, "
             f"{replicas} replica{'s' * (replicas > 1)}, into {self.folder}"
-        )
-
-
-def _differences(before, now):
-    """What keeps a run from being continued as it was started, a phrase each."""
-    differing = [
-        f"{name} was {before['arguments'].get(name)!r} and is {now['arguments'].get(name)!r}"
-        for name in sorted({*before["arguments"], *now["arguments"]} - _FREE_ARGUMENTS)
-        if before["arguments"].get(name) != now["arguments"].get(name)
-    ]
-    policies = [config["options"]["mixed_precision"] for config in (before, now)]
-    if policies[0] != policies[1]:
-        differing.append(f"mixed_precision was {policies[0]!r} and is {policies[1]!r}")
-    if before["data"]["fingerprint"] != now["data"]["fingerprint"]:
-        differing.append("the data are not the same (fingerprint)")
-    return differing
-
-
-def _command(recipe, argv):
-    """The command that repeats the run: with its flags, but those that say where files go."""
-    flags = argv[1:] if pathlib.Path(argv[0]).stem == recipe else []
-    kept = []
-    while flags:
-        flag = flags.pop(0)
-        if flag in ("--out", "--export"):
-            flags = flags[1:]
-        elif flag != "--resume" and not flag.startswith(("--out=", "--export=")):
-            kept.append(flag)
-    return shlex.join(["python", f"recipes/{recipe}.py", *kept])
-
-
-def _newest(runs):
-    folders = sorted(path.parent for path in runs.glob("*/config.json"))
-    if not folders:
-        raise RunError(f"--resume: there is no run in {runs}; give its folder with --out.")
-    return folders[-1]
-
-
-def _visible(folder):
-    return (path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _check_writable(flag, folder):
-    """Looks at the nearest folder that exists, so that nothing is made before it is needed."""
-    existing = folder.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    if not os.access(existing, os.W_OK):
-        raise RunError(
-            f"{flag} {folder}: {existing} cannot be written. Give a folder that this user may "
-            "write, on a file system that is not read-only."
         )

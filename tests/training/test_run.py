@@ -10,7 +10,7 @@ from PIL import Image
 
 from keras_gen.models import DCGAN
 from keras_gen.training import NonFiniteError, Run, RunError, RunOptions, checkpoints
-from keras_gen.training.run import _command
+from keras_gen.training.config import command
 from keras_gen.training.schedule import segments
 
 
@@ -229,6 +229,127 @@ def test_a_longer_run_equals_a_short_one_continued(finished, tmp_path):
     assert_same_state(model, finished[1])
 
 
+def test_any_flipped_bit_of_a_manifest_is_noticed(tmp_path):
+    _, model = start(tmp_path / "run", steps=8)
+    folder = tmp_path / "run/checkpoints"
+    manifest = folder / "step-00000008.json"
+    content = manifest.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(content)
+        damaged[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+        manifest.write_bytes(damaged)
+        step, kept = checkpoints.restore_latest(folder, model, warn=lambda _: None)
+        # Another way to write the same values, such as an e for an E, is no damage.
+        assert step == 4 or kept == json.loads(content)["manifest"]["state"]
+
+
+def test_a_changed_learning_rate_is_refused_and_used_when_allowed(tmp_path):
+    def fit(rate, **options):
+        options = RunOptions(out=str(tmp_path / "run"), checkpoint_every=4, **options)
+        arguments = {"seed": 0, "options": options}
+        run = Run("tiny", arguments, family="gans", title="", paper="")
+        model = DCGAN((8, 8, 1), 3, 4)
+        model.compile(keras.optimizers.Adam(rate), keras.optimizers.Adam(rate))
+        run.fit(model, Images(), batch_size=4, steps=4 if rate == 0.1 else 5)
+        return run, model
+
+    fit(0.1)
+    with pytest.raises(RunError, match="generator_optimizer.learning_rate was 0.1.* and is 0.2"):
+        fit(0.2, resume=True)
+    run, model = fit(0.2, resume=True, allow_changes=True)
+    assert float(model.generator_optimizer.learning_rate) == pytest.approx(0.2)
+    config = json.loads((run.folder / "config.json").read_text())
+    (earlier,) = config["earlier_sessions"]
+    rates = [
+        each["model"]["optimizers"]["generator_optimizer"]["learning_rate"]
+        for each in (earlier, config)
+    ]
+    assert rates == pytest.approx([0.1, 0.2])
+
+
+def test_a_run_that_overflowed_in_float16_goes_on_in_float32(tmp_path):
+    start(tmp_path / "run", steps=8, mixed_precision="mixed_float16")
+    with pytest.raises(RunError, match="mixed_precision was 'mixed_float16' and is 'float32'"):
+        start(tmp_path / "run", resume=True)
+    _, model = start(tmp_path / "run", resume=True, allow_changes=True)
+    assert int(model.train_steps.numpy()) == 12
+
+
+def test_metrics_and_callbacks_go_on_in_the_middle_of_an_epoch(tmp_path):
+    class Count(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.best, self.begun = 0.0, False
+
+        def on_train_begin(self, logs=None):
+            self.best, self.begun = 0.0, True  # as EarlyStopping does
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.best += logs["generator_loss"]
+
+    whole, resumed = Count(), Count()
+    _, model = start(tmp_path / "whole", steps=9, extra=[whole])
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "run", steps=9, extra=[Count(), StopAt(8)], checkpoint_every=7)
+    _, other = start(tmp_path / "run", steps=9, extra=[resumed], resume=True)
+    assert_same_state(model, other)
+    assert whole.best == resumed.best
+    assert int(model.trackers["generator_loss"].count) == 4 * 4  # four steps of the second epoch
+
+
+def test_a_callback_can_stop_the_whole_run(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = int(self.model.train_steps.numpy()) >= 3
+
+    _, model = start(tmp_path / "run", extra=[Stop()])
+    assert int(model.train_steps.numpy()) == 3
+
+
+def test_a_run_stopped_before_its_first_row_can_be_finished(tmp_path):
+    start(tmp_path / "run", steps=4, log_every=50, checkpoint_every=2)
+    (tmp_path / "run/history.csv").unlink()
+    checkpoint = tmp_path / "run/checkpoints/step-00000004.npz"
+    checkpoint.unlink()
+    checkpoint.with_suffix(".json").unlink()
+    run, model = start(tmp_path / "run", steps=2, resume=True)
+    run.finish(model)
+    assert len((tmp_path / "run/history.csv").read_text().splitlines()) == 2
+
+
+def test_what_killed_writes_left_behind_is_removed(tmp_path):
+    start(tmp_path / "run", steps=8)
+    left = tmp_path / "run/checkpoints/.step-00000009.npz.ur67kf3k"
+    left.write_bytes(b"half")
+    start(tmp_path / "run", resume=True)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**40])
+def test_a_seed_out_of_range_is_refused(tmp_path, seed):
+    with pytest.raises(RunError, match=f"--seed {seed}"):
+        start(tmp_path / "run", seed=seed)
+
+
+def test_an_export_folder_that_cannot_be_is_refused_before_training(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="--export .*file: .* is a file"):
+        start(tmp_path / "run", export=str(tmp_path / "file"))
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1/saved_model.pb").write_text("")
+    with pytest.raises(RunError, match="is itself a SavedModel"):
+        start(tmp_path / "run", export=str(tmp_path / "1"))
+
+
+def test_nan_on_one_of_two_mirrored_replicas_stops_the_run(tmp_path):
+    images = Images()
+    images.examples = np.full_like(images.examples, np.nan)[:4]
+    images.examples[:3] = 0.0  # the last image, and so one replica only
+    with pytest.raises(NonFiniteError, match="Step 1"):
+        start(tmp_path / "run", images=images, strategy="mirrored", replicas=2)
+
+
 def test_a_damaged_checkpoint_is_reported_and_the_one_before_used(finished, tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         start(tmp_path / "run", extra=[StopAt(10)])
@@ -342,7 +463,7 @@ def test_segments_cover_every_step_once_in_order(per_epoch):
 
 
 @pytest.mark.parametrize(
-    ("argv", "command"),
+    ("argv", "expected"),
     [
         (["/x/recipes/tiny.py"], "python recipes/tiny.py"),
         (
@@ -353,11 +474,12 @@ def test_segments_cover_every_step_once_in_order(per_epoch):
             ["tiny.py", "--export=e", "--data", "my images"],
             "python recipes/tiny.py --data 'my images'",
         ),
-        (["pytest", "--steps", "5"], "python recipes/tiny.py"),
+        (["pytest", "-q"], "python recipes/tiny.py --seed 3 --data 'my images'"),
     ],
 )
-def test_the_recorded_command_repeats_the_run(argv, command):
-    assert _command("tiny", argv) == command
+def test_the_recorded_command_repeats_the_run(argv, expected):
+    arguments = {"seed": 3, "data": "my images", "epochs": None}
+    assert command("tiny", argv, arguments) == expected
 
 
 def test_two_replicas_train_through_a_run(tmp_path):

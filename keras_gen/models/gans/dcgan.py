@@ -23,6 +23,7 @@ logits (B, 1).
 import keras
 
 from keras_gen.layers import batch_normalization
+from keras_gen.models.base import check_positive
 from keras_gen.models.gans.gan import GAN
 
 
@@ -150,6 +151,7 @@ class DCGAN(GAN):
         ema_decay=None,
         **kwargs,
     ):
+        check_positive(filters=filters, kernel_size=kernel_size)
         self.filters, self.kernel_size = filters, kernel_size
         super().__init__(
             image_shape,

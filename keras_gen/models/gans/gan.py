@@ -47,7 +47,7 @@ from keras_gen.losses import (
 from keras_gen.models.base import (
     ExponentialMovingAverage,
     GenerativeModel,
-    check_num_images,
+    check_positive,
     sampling_seed,
 )
 
@@ -131,8 +131,7 @@ class GAN(GenerativeModel):
             raise ValueError(
                 f"generator_loss={generator_loss!r}: give one of {', '.join(GENERATOR_LOSSES)}."
             )
-        if discriminator_steps < 1:
-            raise ValueError(f"discriminator_steps={discriminator_steps!r}: give at least 1.")
+        check_positive(latent_dim=latent_dim, discriminator_steps=discriminator_steps)
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.latent_distribution = latent_distribution
         self.generator_loss = GENERATOR_LOSSES[generator_loss]
@@ -261,7 +260,7 @@ class GAN(GenerativeModel):
         Raises:
             ValueError: an argument is none of the above.
         """
-        check_num_images(num_images)
+        check_positive(num_images=num_images)
         if labels is not None:
             raise ValueError(f"labels: {type(self).__name__} is unconditional; leave labels out.")
         latents = self.draw_latents(num_images, sampling_seed(seed), truncation)

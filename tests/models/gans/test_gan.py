@@ -129,6 +129,14 @@ def test_the_moving_average_starts_from_the_generator_and_follows_it():
     assert not np.allclose(model.decode(latents), model.generator(latents), atol=1e-5)
 
 
+def test_an_evaluation_whose_last_batch_leaves_a_replica_empty_stays_finite(mirrored):
+    with mirrored.scope():
+        model = GAN(SHAPE, latent_dim=2)
+        model.compile()
+    batches = tf.data.Dataset.from_tensor_slices(tf.zeros((3, *SHAPE))).batch(2)
+    assert np.isfinite(model.evaluate(batches, verbose=0)).all()
+
+
 def test_the_optimum_on_one_point_is_reached():
     """Where all data is one image, the generator must learn to give that image."""
     image = np.linspace(0.1, 0.9, 4, dtype="float32").reshape(1, *SHAPE)
