@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 _HERE = pathlib.Path(__file__).parent
 
-TEST = ["pytest>=8", "hypothesis>=6.100"]
+TEST = ["pytest>=8.0", "hypothesis>=6.100"]
 DEV = [*TEST, "ruff>=0.9"]
 
 setup(
@@ -18,23 +18,23 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["keras_gen", "keras_gen.*"]),
     python_requires=">=3.10",
+    # Lower bounds are versions that the tests were run with, all together, on Python 3.10.
     install_requires=[
         "tensorflow>=2.20",
         "keras>=3.12",
-        "tensorboard>=2.19",
+        "tensorboard>=2.20",
         "tensorflow-datasets>=4.9.9",
         "importlib_resources",  # tensorflow-datasets imports it without declaring it
-        "numpy>=1.26",
+        "numpy>=1.26.4",
         "scikit-learn>=1.5",
-        "scipy>=1.11",
-        "matplotlib>=3.8",
-        "Pillow>=10",
+        "scipy>=1.11.4",
+        "matplotlib>=3.8.4",
+        "Pillow>=10.1",
         "requests>=2.31",
-        "tyro>=0.9",
+        "tyro>=1.0",
     ],
-    extras_require={"test": TEST, "dev": DEV},
+    extras_require={"test": TEST, "dev": DEV, "interop": ["openvino>=2026.4"]},
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",

@@ -186,7 +186,7 @@ def test_nan_in_one_worker_stops_both_at_the_same_step(tmp_path):
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments_leave_the_uninterrupted_weights(tmp_path):
     """Kill times come from a seed; with a checkpoint every step, many fall into a write."""
-    flags = ("--steps", "120", "--checkpoint-every", "1", "--sample-every", "20", "--filters", "64")
+    flags = ("--steps", "600", "--checkpoint-every", "1", "--sample-every", "20", "--filters", "64")
     train(tmp_path / "whole", *flags)
     expected = digest(tmp_path / "whole")
     rng = np.random.default_rng(0)
@@ -194,8 +194,8 @@ def test_twenty_kills_at_random_moments_leave_the_uninterrupted_weights(tmp_path
     for number in range(20):
         folder = tmp_path / f"kill-{number}"
         process = start(folder, *flags)
-        wait_for(folder / "run/checkpoints/step-00000001.json", process)
-        time.sleep(rng.uniform(0.0, 4.0))
+        wait_for(folder / "run/config.json", process)
+        time.sleep(rng.uniform(1.0, 4.5))  # tracing comes first, then some hundred steps a second
         assert process.poll() is None, "the run ended before it was killed"
         process.kill()
         process.wait()
@@ -203,13 +203,15 @@ def test_twenty_kills_at_random_moments_leave_the_uninterrupted_weights(tmp_path
         manifests = {path.stem for path in checkpoints.glob("step-*.json")}
         partial = [
             path.name
-            for path in checkpoints.iterdir()
+            for path in (checkpoints.iterdir() if checkpoints.exists() else ())
             if path.name.startswith(".") or (path.suffix == ".npz" and path.stem not in manifests)
         ]
         inside_a_write += bool(partial)
         output = train(folder, *flags, "--resume")
         equal += digest(folder) == expected
-        resumed = [line for line in output.splitlines() if line.startswith("Resuming")]
+        resumed = [
+            line for line in output.splitlines() if line.startswith(("Resuming", "No check"))
+        ]
         print(f"kill {number}: {resumed}, left behind {partial}, equal so far {equal}")
     print(f"{equal} of 20 equal, {inside_a_write} killed inside a checkpoint's write")
     assert equal == 20 and inside_a_write > 0
