@@ -254,7 +254,8 @@ class Run:
         before = json.loads((self.folder / "config.json").read_text())
         self._config["earlier_sessions"] = config.earlier_sessions(before)
         rates = {
-            name: float(optimizer.learning_rate) for name, optimizer in model.optimizers.items()
+            name: float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            for name, optimizer in model.optimizers.items()
         }
         differing = config.differences(before, json.loads(json.dumps(self._config, default=str)))
         if differing and not self.options.allow_changes:
