@@ -217,9 +217,10 @@ class StopOnRequest(keras.callbacks.Callback):
     def stop(self, number):
         """Says how to go on and raises SystemExit with the signal's exit code."""
         if self.keeper.is_chief:
-            saved = checkpoints.latest_step(self.keeper.folder)
+            step = checkpoints.latest_step(self.keeper.folder)
+            saved = "Nothing could be saved" if step is None else f"Saved at step {step}"
             print(
-                f"\nSaved at step {saved}. Go on with the same command and "
+                f"\n{saved}. Go on with the same command and "
                 f"--resume --out {self.keeper.folder.parent}",
                 flush=True,
             )

@@ -117,6 +117,12 @@ def test_a_run_goes_on_with_another_number_of_replicas(uninterrupted, tmp_path):
     assert relative_difference(state(uninterrupted), state(tmp_path)) <= 1e-4
 
 
+def test_deterministic_runs_end_in_the_same_bits(tmp_path):
+    for name in ("first", "second"):
+        train(tmp_path / name, "--deterministic")
+    assert digest(tmp_path / "first") == digest(tmp_path / "second")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_saves_and_says_how_to_go_on(uninterrupted, tmp_path, number, code):
     process = start(tmp_path, "--checkpoint-every", "4", "--slow", "0.3")
