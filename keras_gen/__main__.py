@@ -242,14 +242,14 @@ def _check_out(out, format, overwrite):
 
 
 def _write_grid(out, images, value_range, seed):
-    from keras_gen.training.artifacts import image_grid, save_image
+    from keras_gen.artifacts.pictures import image_grid, save_image
 
     out.parent.mkdir(parents=True, exist_ok=True)
     save_image(image_grid(images, value_range), out)
 
 
 def _write_pictures(out, images, value_range, seed):
-    from keras_gen.training.artifacts import image_grid, save_image
+    from keras_gen.artifacts.pictures import image_grid, save_image
 
     out.mkdir(parents=True, exist_ok=True)
     # Those of an earlier, longer call must not pass for this one's.
@@ -262,7 +262,7 @@ def _write_pictures(out, images, value_range, seed):
 def _write_array(out, images, value_range, seed):
     import numpy as np
 
-    from keras_gen.training.files import write_atomic
+    from keras_gen.artifacts.files import write_atomic
 
     buffer = io.BytesIO()
     np.savez_compressed(buffer, images=images, value_range=value_range, seed=seed)

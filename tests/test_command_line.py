@@ -188,7 +188,7 @@ def test_tables_writes_what_the_results_give_and_says_which_pages_changed(tmp_pa
 
 
 def test_a_defect_is_not_dressed_up_as_a_users_error(sources, monkeypatch, tmp_path):
-    import keras_gen.training.artifacts as artifacts
+    import keras_gen.artifacts.pictures as artifacts
 
     def defect(images, value_range):
         return int("not a number")

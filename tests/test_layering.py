@@ -14,9 +14,10 @@ MAY_IMPORT = {
     "losses": {"losses"},
     "models": {"models", "layers", "losses"},
     "data": {"data"},
-    "metrics": {"metrics"},
-    "latent": {"latent"},
-    "training": {"training"},
+    "artifacts": {"artifacts"},
+    "metrics": {"metrics", "artifacts"},
+    "latent": {"latent", "artifacts"},
+    "training": {"training", "artifacts"},
     "export": {"export"},
 }
 

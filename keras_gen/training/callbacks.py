@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.artifacts.pictures import image_grid, save_image
 from keras_gen.training import checkpoints
-from keras_gen.training.artifacts import image_grid, save_image
 from keras_gen.training.errors import NonFiniteError
 from keras_gen.training.interruption import EXIT_CODES
 from keras_gen.training.progress import write_history

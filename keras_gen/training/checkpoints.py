@@ -15,8 +15,8 @@ import re
 import keras
 import numpy as np
 
+from keras_gen.artifacts.files import write_atomic, write_json
 from keras_gen.training.errors import NonFiniteError, RunError
-from keras_gen.training.files import write_atomic, write_json
 
 KEEP = 2  # how many checkpoints stay on disk
 _LOSS_SCALE = "_loss_scale"  # variables that only float16 has: a run may change its precision

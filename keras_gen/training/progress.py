@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 
-from keras_gen.training.files import write_atomic
+from keras_gen.artifacts.files import write_atomic
 
 # What of a `Progress` a checkpoint keeps, beside the step.
 _KEPT = ("seconds", "timed_steps", "timed_seconds", "rows", "pending")

@@ -15,7 +15,7 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from keras_gen.training.files import write_atomic, write_json
+from keras_gen.artifacts.files import write_atomic, write_json
 
 METRICS = (
     "nll_nats",

@@ -6,10 +6,10 @@ import pathlib
 import keras
 import tensorflow as tf
 
+from keras_gen.artifacts.files import remove_temporaries, write_json
+from keras_gen.artifacts.pictures import save_animation, save_curves
 from keras_gen.training import callbacks, checkpoints, config, environment
-from keras_gen.training.artifacts import save_animation, save_curves
 from keras_gen.training.errors import RunError
-from keras_gen.training.files import remove_temporaries, write_json
 from keras_gen.training.folders import check_writable, find_folder
 from keras_gen.training.interruption import Interruption
 from keras_gen.training.lock import FolderLock

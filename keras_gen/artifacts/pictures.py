@@ -1,4 +1,4 @@
-"""Pictures: image grids, animations and training curves."""
+"""Pictures: image grids, labelled grids, animations and curves."""
 
 import io
 import math
@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from keras_gen.training.files import write_atomic
+from keras_gen.artifacts.files import write_atomic
 
 
 def image_grid(images, value_range, columns=None, padding=1):
@@ -52,7 +52,7 @@ def save_image(array, path):
 
 
 def save_animation(frame_paths, path, milliseconds=150):
-    """Writes pictures as an endless GIF whose last frame stays for two seconds.
+    """Writes picture files as an endless GIF whose last frame stays for two seconds.
 
     Args:
         frame_paths: picture files of one size, in order; at least one.
@@ -62,9 +62,29 @@ def save_animation(frame_paths, path, milliseconds=150):
     frames = []
     for frame_path in frame_paths:
         with Image.open(frame_path) as frame:
-            # The colours of the frame itself: the default palette would dither.
-            frames.append(frame.quantize(256) if frame.mode == "RGB" else frame.convert("P"))
-    durations = [milliseconds] * (len(frames) - 1) + [2000]
+            frames.append(_paletted(frame))
+    _save_gif(frames, path, [milliseconds] * (len(frames) - 1) + [2000])
+
+
+def save_frames(arrays, path, milliseconds=80):
+    """Writes uint8 arrays `(H, W)` or `(H, W, 3)` as a GIF that runs to its end and back, endless.
+
+    Args:
+        arrays: frames of one size, in order; at least one.
+        path: where to.
+        milliseconds: how long a frame stays.
+    """
+    frames = [_paletted(Image.fromarray(array)) for array in arrays]
+    frames += frames[-2:0:-1]
+    _save_gif(frames, path, [milliseconds] * len(frames))
+
+
+def _paletted(frame):
+    # The colours of the frame itself: the default palette would dither.
+    return frame.quantize(256) if frame.mode == "RGB" else frame.convert("P")
+
+
+def _save_gif(frames, path, durations):
     buffer = io.BytesIO()
     frames[0].save(
         buffer, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0
@@ -96,6 +116,59 @@ def save_curves(rows, path, title):
         axis.legend(loc="best", fontsize="small")
     axes[0].set_title(title)
     axes[-1].set_xlabel("training step")
+    save_figure(figure, path)
+
+
+def save_figure(figure, path):
+    """Writes a matplotlib figure as PNG, atomically.
+
+    Make it as `matplotlib.figure.Figure(layout="constrained")`: pyplot would keep it alive.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     write_atomic(path, buffer.getvalue())
+
+
+def save_labelled_grid(
+    images, value_range, path, *, title=None, row_labels=None, column_labels=None
+):
+    """Draws rows of images with a label beside each row and over each column, as PNG.
+
+    Args:
+        images: `(rows, columns, H, W, C)` in `value_range`, C 1 or 3.
+        value_range: `(low, high)`; low becomes black, high white; values beyond are clipped.
+        path: where to.
+        title: the figure's title, or None.
+        row_labels: one text for each row, or None.
+        column_labels: one text for each column, or None.
+
+    Raises:
+        ValueError: not such images, or another number of labels than rows or columns.
+    """
+    images = np.asarray(images, "float32")
+    if images.ndim != 5:
+        raise ValueError(f"images of shape {images.shape}: give (rows, columns, H, W, C).")
+    rows, columns, height, width, _ = images.shape
+    for name, labels, count in (
+        ("row_labels", row_labels, rows),
+        ("column_labels", column_labels, columns),
+    ):
+        if labels is not None and len(labels) != count:
+            raise ValueError(f"{name}: {len(labels)} texts for {count} {name.split('_')[0]}s.")
+    grid = image_grid(images.reshape(-1, *images.shape[2:]), value_range, columns=columns)
+    side = min(1.0, 14.0 / columns)  # inches an image
+    figure = Figure(figsize=(columns * side + 1.5, rows * side * height / width + 0.9))
+    figure.set_layout_engine("constrained")
+    axis = figure.subplots()
+    axis.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axis.set_xticks([column * (width + 1) + width / 2 for column in range(columns)])
+    axis.set_xticklabels(column_labels or [""] * columns, fontsize="small")
+    axis.set_yticks([row * (height + 1) + height / 2 for row in range(rows)])
+    axis.set_yticklabels(row_labels or [""] * rows, fontsize="small")
+    axis.xaxis.tick_top()
+    axis.tick_params(length=0)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    if title:
+        figure.suptitle(title, fontsize="medium")
+    save_figure(figure, path)
