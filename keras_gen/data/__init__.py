@@ -4,6 +4,7 @@
 tensorflow-datasets nor scikit-learn is imported before a set that needs it is loaded.
 """
 
+from keras_gen.data.binarization import BINARIZATIONS, binarize
 from keras_gen.data.dataset import DataSet
 from keras_gen.data.errors import DataError, DataUnavailableError
 from keras_gen.data.loading import EMBEDDED, load, load_or_stand_in
@@ -11,11 +12,13 @@ from keras_gen.data.points import PointSet
 from keras_gen.data.shapes import draw_shapes
 
 __all__ = [
+    "BINARIZATIONS",
     "EMBEDDED",
     "DataError",
     "DataSet",
     "DataUnavailableError",
     "PointSet",
+    "binarize",
     "draw_shapes",
     "load",
     "load_or_stand_in",

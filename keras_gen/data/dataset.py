@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +34,8 @@ class DataSet:
             Points are never rescaled.
         notes: what loading converted or left out, with counts.
         stand_in_for: the name that was asked for, where this set merely stands in; else None.
+        binarization: what `binarize` did, in a line for protocols; None where it was not asked.
+        dynamic_seed: the seed of a dynamic binarization, else None.
     """
 
     name: str
@@ -45,6 +48,8 @@ class DataSet:
     value_range: tuple[float, float] = (-1.0, 1.0)
     notes: tuple[str, ...] = ()
     stand_in_for: str | None = None
+    binarization: str | None = None
+    dynamic_seed: int | None = None
 
     def __post_init__(self):
         """Check that the parts fit together.
@@ -179,7 +184,15 @@ class DataSet:
             start_step=checked_count("start_step", start_step, least=0),
             columns=slice(shard * local, (shard + 1) * local),
         )
-        return pipeline.read_batches(indices, self._reader(labels))
+        draws = None
+        if self.dynamic_seed is not None:
+            draws = pipeline.Draws(
+                seed=self.dynamic_seed,
+                start_step=start_step,
+                shape=(batch_size, *self.example_shape),
+                columns=slice(shard * local, (shard + 1) * local),
+            )
+        return pipeline.read_batches(indices, self._reader(labels), draws)
 
     def evaluation_batches(self, batch_size: int, *, labels: bool = False):
         """All examples once, in stored order, the last batch as small as it must be.
@@ -197,7 +210,10 @@ class DataSet:
         """
         batch_size = checked_count("batch_size", batch_size, least=1)
         indices = pipeline.stored_indices(len(self), batch_size)
-        return pipeline.read_batches(indices, self._reader(labels))
+        if self.dynamic_seed is None:
+            return pipeline.read_batches(indices, self._reader(labels))
+        drawn = pipeline.fetcher(static_draw(self.examples, self.split, self.dynamic_seed))
+        return pipeline.read_batches(indices, self._reader(labels)._replace(fetch=drawn))
 
     def _reader(self, labels: bool) -> pipeline.Reader:
         return pipeline.Reader(
@@ -223,6 +239,23 @@ class DataSet:
                 f"a labelled set such as digits, or a folder with one sub-folder for each class."
             )
         return self.labels
+
+
+def static_draw(examples: np.ndarray, split: str, seed: int) -> np.ndarray:
+    """One Bernoulli(b / 255) draw of every byte b, fixed by the seed and the split's name.
+
+    Returns:
+        uint8 of 0 and 255 in the examples' shape.
+    """
+    generator = np.random.default_rng([seed, zlib.crc32(split.encode())])
+    white = np.empty(examples.shape, np.uint8)
+    for start in range(0, len(examples), 4096):  # bounds what is held beside the set itself
+        rows = examples[start : start + 4096]
+        # One of 255 equally likely numbers is below b with probability b / 255, exactly.
+        white[start : start + 4096] = (
+            generator.integers(255, size=rows.shape, dtype=np.uint8) < rows
+        )
+    return white * np.uint8(255)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -30,6 +30,29 @@ class Reader(NamedTuple):
     value_range: tuple[float, float] | None
 
 
+class Draws(NamedTuple):
+    """Bernoulli draws of the pixels of each batch, a pure function of the seed and the step.
+
+    Attributes:
+        seed: int.
+        start_step: the number of the first batch.
+        shape: the shape `(B, H, W, C)` of a global batch, which is drawn as a whole.
+        columns: the part of it to give (a shard).
+    """
+
+    seed: int
+    start_step: int
+    shape: tuple[int, ...]
+    columns: slice
+
+    def binarize(self, step: tf.Tensor, examples: tf.Tensor) -> tf.Tensor:
+        """Bytes 0 and 255 of bytes b, the latter with probability b / 255."""
+        seeds = tf.stack([tf.constant(self.seed, tf.int64), step])
+        thresholds = tf.random.stateless_uniform(self.shape, seeds, 0, 255, tf.int32)
+        white = thresholds[self.columns] < tf.cast(examples, tf.int32)
+        return tf.cast(white, examples.dtype) * 255
+
+
 def epoch_order(num_examples: int, seed, epoch) -> tf.Tensor:
     """The order of the examples in one epoch.
 
@@ -113,12 +136,15 @@ def fetcher(examples: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda indices: tf.gather(held, indices)
 
 
-def read_batches(indices: tf.data.Dataset, reader: Reader) -> tf.data.Dataset:
+def read_batches(
+    indices: tf.data.Dataset, reader: Reader, draws: Draws | None = None
+) -> tf.data.Dataset:
     """Turn batches of indices into batches of examples, and read ahead.
 
     Args:
         indices: a dataset of int64 `(B,)`.
         reader: what to read.
+        draws: how the pixels of each batch are drawn, or None to leave them grey.
 
     Returns:
         A deterministic dataset of float32 `(B, ...)`, or of pairs with int64 `(B,)`. It is never
@@ -128,8 +154,10 @@ def read_batches(indices: tf.data.Dataset, reader: Reader) -> tf.data.Dataset:
         with tf.device("CPU:0"):
             labels = tf.constant(reader.labels, tf.int64)
 
-    def read(batch_indices):
+    def read(step, batch_indices):
         examples = reader.fetch(batch_indices)
+        if draws is not None:
+            examples = draws.binarize(step, examples)
         if reader.value_range is not None:
             low, high = reader.value_range
             # Divided first: the bytes 0 and 255 become exactly low and high.
@@ -144,4 +172,5 @@ def read_batches(indices: tf.data.Dataset, reader: Reader) -> tf.data.Dataset:
     # Fixed numbers, not tf.data.AUTOTUNE: the thread that tunes sleeps up to a minute at a time,
     # and an iterator's end (of a run, of an evaluation) waits for it to wake.
     options.autotune.enabled = False
-    return indices.map(read, num_parallel_calls=2).prefetch(4).with_options(options)
+    steps = indices.enumerate(draws.start_step if draws else 0)
+    return steps.map(read, num_parallel_calls=2).prefetch(4).with_options(options)

@@ -50,6 +50,7 @@ def data_config(data):
         "num_examples": len(data),
         "example_shape": list(data.example_shape),
         "stand_in_for": data.stand_in_for,
+        "binarization": data.binarization,
         "notes": list(data.notes),
     }
 
