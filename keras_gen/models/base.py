@@ -25,10 +25,13 @@ class GenerativeModel(keras.Model):
         value_range: `(low, high)` of the images that the model takes and gives.
         batches_per_step: how many batches one `train_step` uses. A training batch holds
             that many times the batch size; see `split_batches`.
+        conditional: whether the model takes labels: it then has `num_classes`, trains on batches
+            `(images, labels)`, and `sample` without labels draws them uniformly.
     """
 
     value_range = (-1.0, 1.0)
     batches_per_step = 1
+    conditional = False
 
     def __new__(cls, *args, **kwargs):
         """Records the constructor's arguments for `get_config`.
