@@ -55,6 +55,7 @@ def record(
     results_dir: pathlib.Path = pathlib.Path("results"),
     readme: pathlib.Path = pathlib.Path("README.md"),
     overwrite: bool = False,
+    variant: str | None = None,
 ):
     """Files a finished run as a result and brings the tables in README and docs up to date.
 
@@ -63,11 +64,13 @@ def record(
         results_dir: the folder of results; the run becomes RECIPE.json in it.
         readme: the page with the tables; the pages in docs/ beside it are brought up to date too.
         overwrite: replace the recipe's earlier result, and say what changed.
+        variant: a name such as k5 for what the run's flags changed; the result then stands beside
+            the recipe's own.
     """
     _import_tensorflow()
     from keras_gen.training import results
 
-    recorded = results.record(run, results_dir, readme, overwrite=overwrite)
+    recorded = results.record(run, results_dir, readme, overwrite, variant)
     print(f"Wrote {recorded.path}")
     for change in recorded.changes:
         print(f"  {change}")
@@ -82,11 +85,11 @@ def tables(root: pathlib.Path = pathlib.Path(".")):
         root: the folder that holds them.
     """
     _import_tensorflow()
-    from keras_gen.training import results
+    from keras_gen.training.tables import update_tables
 
     if not (root / "README.md").is_file():
         raise FileNotFoundError(f"--root {root}: there is no README.md. Give the folder with it.")
-    pages = results.update_tables(root)
+    pages = update_tables(root)
     print("\n".join(f"Updated {page}" for page in pages) or "All tables are up to date.")
 
 

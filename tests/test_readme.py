@@ -16,7 +16,7 @@ import keras_gen.__main__
 from keras_gen.export import export_model
 from keras_gen.models import DCGAN
 from keras_gen.training import command_line
-from keras_gen.training.results import tables_differ
+from keras_gen.training.tables import tables_differ
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -1,49 +1,18 @@
 """Results: from a finished run to `results/<recipe>.json` and the tables in README and docs.
 
-A number gets into the repository in this way only; nobody types it. A table stands between
-
-    <!-- results:gans -->
-    <!-- /results -->
-
-each on a line of its own, with the family's name after the colon. It is a pure function of the
-JSON files, so that a test can tell whether a page still says what was measured.
+A number gets into the repository in this way only; nobody types it.
 """
 
-import json
 import math
 import pathlib
 import re
 from typing import NamedTuple
 
-from keras_gen.artifacts.files import write_atomic, write_json
+from keras_gen.artifacts.files import write_json
+from keras_gen.training.metric_names import METRIC_ENDINGS, METRICS, is_known, metric_order
+from keras_gen.training.tables import check_family, read_json, read_results, rewrite, stale_pages
 
-METRICS = (
-    "nll_nats",
-    "elbo_nats",
-    "bits_per_dim",
-    "bce_per_pixel",
-    "reconstruction_mse",
-    "fd_mnist",
-    "fd_fashion_mnist",
-    "kd_mnist",
-    "precision",
-    "recall",
-    "density",
-    "coverage",
-    "classifier_score",
-    "conditional_accuracy",
-    "modes",
-    "high_quality_share",
-    "reverse_kl",
-    "images_per_second",
-)
-METRIC_ENDINGS = ("_loss", "_probability")
 _SPEED_PROTOCOL = "mean over training from its second step on, callbacks included"
-_OPENING = re.compile(r"^<!-- results:(\w+) -->[ \t]*$", re.MULTILINE)
-_BLOCK = re.compile(
-    r"^(<!-- results:(\w+) -->)[ \t]*\n(?:(?!<!-- results:).*\n)*?(<!-- /results -->)[ \t]*$",
-    re.MULTILINE,
-)
 
 
 class Recorded(NamedTuple):
@@ -54,7 +23,7 @@ class Recorded(NamedTuple):
     pages: list
 
 
-def record(run_folder, results_dir="results", readme="README.md", overwrite=False):
+def record(run_folder, results_dir="results", readme="README.md", overwrite=False, variant=None):
     """Files a finished run as its recipe's result and brings the tables up to date.
 
     Everything is checked before the first file is written.
@@ -64,6 +33,8 @@ def record(run_folder, results_dir="results", readme="README.md", overwrite=Fals
         results_dir: the folder of results. Made if missing.
         readme: the page with the tables; `docs/*.md` beside it count too.
         overwrite: whether to replace the recipe's earlier result.
+        variant: a name for what the run's flags changed, such as `"k5"`: the result then stands
+            beside the recipe's own, as `<recipe>-<variant>.json`. None for the defaults.
 
     Returns:
         A `Recorded`; its `changes` are lines `name: old -> new`, empty for a first result.
@@ -80,9 +51,12 @@ def record(run_folder, results_dir="results", readme="README.md", overwrite=Fals
         raise FileNotFoundError(
             f"readme={str(readme)!r}: no such page. Run this where it is, or give its path."
         )
-    result = _result(*_read_run(run_folder))
-    path = results_dir / f"{result['recipe']}.json"
-    earlier = _read_json(path) if path.exists() else None
+    if variant is not None and not re.fullmatch(r"\w+", variant):
+        raise ValueError(f"variant={variant!r}: give letters, digits and _ only, such as k5.")
+    result = _result(*_read_run(run_folder)) | {"variant": variant}
+    name = result["recipe"] + (f"-{variant}" if variant else "")
+    path = results_dir / f"{name}.json"
+    earlier = read_json(path) if path.exists() else None
     changes = [] if earlier is None else _differences(earlier, result)
     if earlier is not None and not overwrite:
         raise ValueError(
@@ -90,80 +64,17 @@ def record(run_folder, results_dir="results", readme="README.md", overwrite=Fals
             f"{'; '.join(changes) or 'nothing'}."
         )
 
-    families = {
-        family for page in _pages(readme) for family in _OPENING.findall(page.read_text("utf-8"))
-    }
-    if result["family"] not in families:
-        raise ValueError(
-            f"{readme} and docs/*.md have no table for family {result['family']!r}. Add the lines "
-            f"<!-- results:{result['family']} --> and <!-- /results --> where it should stand."
-        )
-    others = [other for other in _read_results(results_dir) if other["recipe"] != result["recipe"]]
-    stale = _stale_pages(readme, [*others, result])
+    check_family(readme, result["family"])
+    key = (result["recipe"], variant)
+    others = [
+        other
+        for other in read_results(results_dir)
+        if (other["recipe"], other.get("variant")) != key
+    ]
+    stale = stale_pages(readme, [*others, result])
     results_dir.mkdir(parents=True, exist_ok=True)
     write_json(path, result)
-    return Recorded(path, changes, _rewrite(stale))
-
-
-def update_tables(root="."):
-    """Writes the tables of `README.md` and `docs/*.md` anew from `results/*.json`.
-
-    Args:
-        root: the folder that holds them.
-
-    Returns:
-        The paths of the pages that changed.
-
-    Raises:
-        ValueError: a result is damaged or a marker has no end.
-    """
-    root = pathlib.Path(root)
-    return _rewrite(_stale_pages(root / "README.md", _read_results(root / "results")))
-
-
-def tables_differ(root="."):
-    """The pages whose tables are not what `results/*.json` give; nothing is written.
-
-    Args:
-        root: the folder with `README.md`, `docs` and `results`.
-
-    Returns:
-        A list of paths; empty when all is well.
-
-    Raises:
-        ValueError: a result is damaged or a marker has no end.
-    """
-    root = pathlib.Path(root)
-    return list(_stale_pages(root / "README.md", _read_results(root / "results")))
-
-
-def render_table(results, family):
-    """The table of a family, and below it how each metric was measured.
-
-    Args:
-        results: the contents of `results/*.json`, in any order.
-        family: which of them to show.
-
-    Returns:
-        Markdown, without a line break at its end.
-    """
-    rows = sorted((r for r in results if r["family"] == family), key=lambda r: r["recipe"])
-    if not rows:
-        return "No results recorded yet."
-    columns = {
-        "Model": lambda r: r["title"],
-        "Data": lambda r: r["data"]["name"],
-        "Metrics": lambda r: "<br>".join(f"{n} {_number(v)}" for n, v in _values(r)),
-        "Parameters": lambda r: _number(r["parameters"]),
-        "Steps / epochs": lambda r: f"{r['steps']:,} / {r['epochs']:.1f}",
-        "Time and machine": lambda r: f"{_duration(r['seconds'])}, {_machine(r['machine'])}",
-        "Seed": lambda r: str(r["seed"]),
-        "Recipe": lambda r: f"`{r['command']}`",
-        "Paper": lambda r: _link(r["paper"]),
-    }
-    lines = [_row(columns), _row("---" for _ in columns)]
-    lines += [_row(cell(result) for cell in columns.values()) for result in rows]
-    return "\n".join([*lines, "", "How each was measured:", "", *_protocols(rows)])
+    return Recorded(path, changes, rewrite(stale))
 
 
 # ---------------------------------------------------------------------- from a run to a result
@@ -172,8 +83,8 @@ def render_table(results, family):
 def _read_run(folder):
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"{folder}: no run here (no config.json). Give a run folder.")
-    config = _read_json(folder / "config.json")
-    measured = _read_json(folder / "metrics.json") if (folder / "metrics.json").exists() else {}
+    config = read_json(folder / "config.json")
+    measured = read_json(folder / "metrics.json") if (folder / "metrics.json").exists() else {}
     if measured.get("finished") is not True:
         raise ValueError(
             f"{folder}: this run has not finished. Continue it with --resume, then record it."
@@ -221,10 +132,10 @@ def _result(folder, config, measured):
             f"{folder}: config.json or metrics.json lacks {error}. They are damaged or were "
             "written by another version."
         ) from error
-    if not re.fullmatch(r"[\w-]+", result["recipe"]):
+    if not re.fullmatch(r"\w+", result["recipe"]):
         raise ValueError(
             f"recipe={result['recipe']!r} in {folder / 'config.json'}: a recipe's name has "
-            "letters, digits, - and _ only."
+            "letters, digits and _ only."
         )
     return result
 
@@ -235,7 +146,7 @@ def _metrics(folder, measured):
         speed = {"value": measured["images_per_second"], "protocol": _SPEED_PROTOCOL}
         metrics.setdefault("images_per_second", speed)
     for name, metric in metrics.items():
-        if name not in METRICS and not name.endswith(METRIC_ENDINGS):
+        if not is_known(name):
             raise ValueError(
                 f"{folder / 'metrics.json'}: metric {name!r} has no known name. Use one of "
                 f"{', '.join(METRICS)}, or one that ends in {' or '.join(METRIC_ENDINGS)}."
@@ -253,7 +164,7 @@ def _metrics(folder, measured):
                 f"{folder / 'metrics.json'}: {name} has no protocol. Say on what and how it was "
                 "measured."
             )
-    return {name: metrics[name] for name in sorted(metrics, key=_metric_order)}
+    return {name: metrics[name] for name in sorted(metrics, key=metric_order)}
 
 
 def _portable(value):
@@ -272,125 +183,3 @@ def _differences(earlier, later, prefix=""):
         elif old != new:
             lines.append(f"{prefix}{name}: {old} -> {new}")
     return lines
-
-
-def _read_json(path):
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}.") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged: it holds no JSON object.")
-    return content
-
-
-def _read_results(results_dir):
-    needed = {
-        *("recipe", "family", "title", "paper", "command", "data", "parameters", "steps"),
-        *("epochs", "seed", "seconds", "machine", "metrics"),
-    }
-    results = []
-    for path in sorted(results_dir.glob("*.json")):
-        results.append(_read_json(path))
-        missing = sorted(needed - set(results[-1]))
-        if missing:
-            raise ValueError(f"{path} is damaged: it lacks {', '.join(missing)}.")
-    return results
-
-
-# ---------------------------------------------------------------------- pages
-
-
-def _stale_pages(readme, results):
-    """`{path: new text}` of the pages that do not say what the results say."""
-    stale = {}
-    for page in _pages(readme):
-        text = page.read_text(encoding="utf-8")
-        renewed = _renewed(page, text, results)
-        if renewed != text:
-            stale[page] = renewed
-    return stale
-
-
-def _pages(readme):
-    pages = [readme, *sorted((readme.parent / "docs").glob("*.md"))]
-    return [page for page in pages if page.exists()]
-
-
-def _renewed(page, text, results):
-    complete = {match.start() for match in _BLOCK.finditer(text)}
-    for opening in _OPENING.finditer(text):
-        if opening.start() not in complete:
-            raise ValueError(
-                f"{page}: {opening.group().strip()} has no <!-- /results --> after it. Add that "
-                "line where the table ends."
-            )
-    return _BLOCK.sub(
-        lambda match: f"{match[1]}\n\n{render_table(results, match[2])}\n\n{match[3]}", text
-    )
-
-
-def _rewrite(pages):
-    for page, text in pages.items():
-        write_atomic(page, text)
-    return list(pages)
-
-
-# ---------------------------------------------------------------------- table cells
-
-
-def _row(cells):
-    # A bar or a line break would end the cell.
-    safe = (" ".join(str(cell).split()).replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(safe)} |"
-
-
-def _values(result):
-    """`(name, value)` of the metrics: those with fixed names in their order, then the others."""
-    metrics = result["metrics"]
-    return [(name, metrics[name]["value"]) for name in sorted(metrics, key=_metric_order)]
-
-
-def _metric_order(name):
-    return (METRICS.index(name) if name in METRICS else len(METRICS), name)
-
-
-def _protocols(results):
-    """One line for each way in which a metric was measured, with the recipes that did so."""
-    recipes = {}
-    for result in results:
-        for name, metric in result["metrics"].items():
-            key = (_metric_order(name), name, " ".join(metric["protocol"].split()))
-            recipes.setdefault(key, []).append(result["recipe"])
-    return [
-        f"- {name} ({', '.join(measured_by)}): {protocol}"
-        for (_, name, protocol), measured_by in sorted(recipes.items())
-    ]
-
-
-def _number(value):
-    """Four significant digits; whole from a thousand on, where digits are grouped."""
-    if value == int(value) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
-
-
-def _duration(seconds):
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _machine(machine):
-    gpus = [str(name) for name in machine["gpus"]]
-    if not gpus:
-        cores = machine["cores"]
-        return f"{cores} core{'' if cores == 1 else 's'} of {machine['processor']}"
-    return " + ".join(f"{gpus.count(name)} x {name}" for name in sorted(set(gpus)))
-
-
-def _link(paper):
-    if paper.startswith("arXiv:"):
-        return f"[{paper}](https://arxiv.org/abs/{paper.removeprefix('arXiv:')})"
-    return paper

@@ -4,13 +4,9 @@ import pathlib
 
 import pytest
 
-from keras_gen.training.results import (
-    METRICS,
-    record,
-    render_table,
-    tables_differ,
-    update_tables,
-)
+from keras_gen.training.metric_names import METRICS
+from keras_gen.training.results import record
+from keras_gen.training.tables import render_table, tables_differ, update_tables
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
@@ -65,13 +61,13 @@ an old table
 RENDERED = """\
 | Model | Data | Metrics | Parameters | Steps / epochs | Time and machine | Seed | Recipe | Paper |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
-| DCGAN | mnist | fd_mnist 8.125<br>images_per_second 1,234<br>test_generator_loss 1.235 \
+| DCGAN | mnist | FD[mnist] 8.125<br>images_per_second 1,234<br>test_generator_loss 1.235 \
 | 3,000,123 | 5,000 / 10.7 | 13 min, 2 cores of Xeon | 3 | `python recipes/dcgan_mnist.py` \
 | [arXiv:1511.06434](https://arxiv.org/abs/1511.06434) |
 
 How each was measured:
 
-- fd_mnist (dcgan_mnist): 10,000 samples, test split
+- FD[mnist] (dcgan_mnist): 10,000 samples, test split
 - images_per_second (dcgan_mnist): mean over training from its second step on, callbacks included
 - test_generator_loss (dcgan_mnist): 10,000 test images"""
 
@@ -171,7 +167,7 @@ def test_the_table_does_not_depend_on_the_order_of_the_results(root):
     assert table == render_table([first, second, other], "gans")
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert [row.split(" | ")[0] for row in rows[2:]] == ["| DCGAN", "| GAN"]
-    assert "- fd_mnist (dcgan_mnist, gan_mnist): 10,000 samples, test split" in table
+    assert "- FD[mnist] (dcgan_mnist, gan_mnist): 10,000 samples, test split" in table
 
 
 @pytest.mark.parametrize(
@@ -183,9 +179,9 @@ def test_the_table_does_not_depend_on_the_order_of_the_results(root):
         ([("config/machine/cores", 1)], "13 min, 1 core of Xeon"),
         ([("config/title", "A | B")], "A \\| B"),
         ([("config/paper", "Smith 2014")], "Smith 2014"),
-        ([("metrics/metrics/fd_mnist/value", 0.000123456)], "fd_mnist 0.0001235<br>"),
-        ([("metrics/metrics/fd_mnist/value", 12345.6)], "fd_mnist 12,346<br>"),
-        ([("metrics/metrics/fd_mnist/value", -99.98765)], "fd_mnist -99.99<br>"),
+        ([("metrics/metrics/fd_mnist/value", 0.000123456)], "FD[mnist] 0.0001235<br>"),
+        ([("metrics/metrics/fd_mnist/value", 12345.6)], "FD[mnist] 12,346<br>"),
+        ([("metrics/metrics/fd_mnist/value", -99.98765)], "FD[mnist] -99.99<br>"),
     ],
 )
 def test_cells_are_readable(root, changes, cell):
@@ -207,7 +203,7 @@ def test_a_second_result_needs_overwrite_and_says_what_changes(root):
     assert snapshot(root / "results") == before
     assert record_in(root, second, overwrite=True).changes == changes
     page = (root / "README.md").read_text()
-    assert "fd_mnist 7.5<br>" in page and "fd_mnist 8.125<br>" not in page
+    assert "FD[mnist] 7.5<br>" in page and "FD[mnist] 8.125<br>" not in page
     assert tables_differ(root) == []
 
 
@@ -295,3 +291,17 @@ def test_a_damaged_result_is_named(root, content):
 
 def test_the_tables_of_this_repository_say_what_was_measured():
     assert tables_differ(REPOSITORY) == [], "put right by: python -m keras_gen tables"
+
+
+def test_a_variant_stands_beside_the_result_of_the_defaults(root):
+    record_in(root, make_run(root / "run"))
+    run = make_run(root / "other", [("metrics/metrics/fd_mnist/value", 7.5)])
+    recorded = record_in(root, run, variant="wide")
+    assert recorded.path == root / "results" / "dcgan_mnist-wide.json"
+    readme = (root / "README.md").read_text()
+    assert "| DCGAN | " in readme and "| DCGAN, wide | " in readme
+    assert "FD[mnist] 8.125" in readme and "FD[mnist] 7.5" in readme
+    assert "- FD[mnist] (dcgan_mnist, dcgan_mnist-wide): " in readme
+    assert record_in(root, run, variant="wide", overwrite=True).changes == []
+    with pytest.raises(ValueError, match="variant='../x': give letters"):
+        record_in(root, run, variant="../x")

@@ -1,0 +1,59 @@
+"""The names that measured values go by, and how a table prints them."""
+
+# In the order in which tables list them.
+METRICS = (
+    "nll_nats",
+    "elbo_nats",
+    "bits_per_dim",
+    "bce_per_pixel",
+    "reconstruction_mse",
+    "pca_mse",
+    "psnr_in_db",
+    "psnr_out_db",
+    "active_units",
+    "fd_mnist",
+    "fd_fashion_mnist",
+    "fd_inception",
+    "fd_factors",
+    "kd_mnist",
+    "kd_fashion_mnist",
+    "kd_inception",
+    "kd_factors",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "classifier_score",
+    "class_entropy_nats",
+    "sliced_wasserstein",
+    "memorized_share",
+    "duplicate_share",
+    "conditional_accuracy",
+    "factor_accuracy",
+    "entanglement",
+    "entanglement_projected",
+    "modes",
+    "high_quality_share",
+    "reverse_kl",
+    "images_per_second",
+)
+METRIC_ENDINGS = ("_loss", "_probability")
+
+
+def is_known(name):
+    """Whether a metric may go by this name."""
+    return name in METRICS or name.endswith(METRIC_ENDINGS)
+
+
+def metric_order(name):
+    """A key that sorts names: the fixed ones in their order, then the others by name."""
+    return (METRICS.index(name) if name in METRICS else len(METRICS), name)
+
+
+def printed_name(name):
+    """The name in a table: a distance says whose features it is measured in.
+
+    `FD[mnist]` is no FID: that name belongs to one network, Inception, and its weights.
+    """
+    kind, _, extractor = name.partition("_")
+    return f"{kind.upper()}[{extractor}]" if kind in ("fd", "kd") and extractor else name

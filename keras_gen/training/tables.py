@@ -1,0 +1,224 @@
+"""The tables of results in README and docs.
+
+A table stands between
+
+    <!-- results:gans -->
+    <!-- /results -->
+
+each on a line of its own, with the family's name after the colon. It is a pure function of the
+JSON files, so that a test can tell whether a page still says what was measured.
+"""
+
+import json
+import pathlib
+import re
+
+from keras_gen.artifacts.files import write_atomic
+from keras_gen.training.metric_names import metric_order, printed_name
+
+_OPENING = re.compile(r"^<!-- results:(\w+) -->[ \t]*$", re.MULTILINE)
+_BLOCK = re.compile(
+    r"^(<!-- results:(\w+) -->)[ \t]*\n(?:(?!<!-- results:).*\n)*?(<!-- /results -->)[ \t]*$",
+    re.MULTILINE,
+)
+
+
+def update_tables(root="."):
+    """Writes the tables of `README.md` and `docs/*.md` anew from `results/*.json`.
+
+    Args:
+        root: the folder that holds them.
+
+    Returns:
+        The paths of the pages that changed.
+
+    Raises:
+        ValueError: a result is damaged or a marker has no end.
+    """
+    root = pathlib.Path(root)
+    return rewrite(stale_pages(root / "README.md", read_results(root / "results")))
+
+
+def tables_differ(root="."):
+    """The pages whose tables are not what `results/*.json` give; nothing is written.
+
+    Args:
+        root: the folder with `README.md`, `docs` and `results`.
+
+    Returns:
+        A list of paths; empty when all is well.
+
+    Raises:
+        ValueError: a result is damaged or a marker has no end.
+    """
+    root = pathlib.Path(root)
+    return list(stale_pages(root / "README.md", read_results(root / "results")))
+
+
+def render_table(results, family):
+    """The table of a family, and below it how each metric was measured.
+
+    Args:
+        results: the contents of `results/*.json`, in any order.
+        family: which of them to show.
+
+    Returns:
+        Markdown, without a line break at its end.
+    """
+    rows = sorted((r for r in results if r["family"] == family), key=_name)
+    if not rows:
+        return "No results recorded yet."
+    columns = {
+        "Model": lambda r: r["title"] + (f", {r['variant']}" if r.get("variant") else ""),
+        "Data": lambda r: r["data"]["name"],
+        "Metrics": lambda r: "<br>".join(f"{printed_name(n)} {_number(v)}" for n, v in _values(r)),
+        "Parameters": lambda r: _number(r["parameters"]),
+        "Steps / epochs": lambda r: f"{r['steps']:,} / {r['epochs']:.1f}",
+        "Time and machine": lambda r: f"{_duration(r['seconds'])}, {_machine(r['machine'])}",
+        "Seed": lambda r: str(r["seed"]),
+        "Recipe": lambda r: f"`{r['command']}`",
+        "Paper": lambda r: _link(r["paper"]),
+    }
+    lines = [_row(columns), _row("---" for _ in columns)]
+    lines += [_row(cell(result) for cell in columns.values()) for result in rows]
+    return "\n".join([*lines, "", "How each was measured:", "", *_protocols(rows)])
+
+
+# ---------------------------------------------------------------------- results
+
+
+def read_json(path):
+    """A JSON object from a file; ValueError where it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it holds no JSON object.")
+    return content
+
+
+def read_results(results_dir):
+    """The contents of all results in a folder; ValueError where one is damaged."""
+    needed = {
+        *("recipe", "family", "title", "paper", "command", "data", "parameters", "steps"),
+        *("epochs", "seed", "seconds", "machine", "metrics"),
+    }
+    results = []
+    for path in sorted(results_dir.glob("*.json")):
+        results.append(read_json(path))
+        missing = sorted(needed - set(results[-1]))
+        if missing:
+            raise ValueError(f"{path} is damaged: it lacks {', '.join(missing)}.")
+    return results
+
+
+# ---------------------------------------------------------------------- pages
+
+
+def check_family(readme, family):
+    """Raises ValueError unless a page has a table for the family."""
+    families = {
+        each for page in _pages(readme) for each in _OPENING.findall(page.read_text("utf-8"))
+    }
+    if family not in families:
+        raise ValueError(
+            f"{readme} and docs/*.md have no table for family {family!r}. Add the lines "
+            f"<!-- results:{family} --> and <!-- /results --> where it should stand."
+        )
+
+
+def stale_pages(readme, results):
+    """`{path: new text}` of the pages that do not say what the results say."""
+    stale = {}
+    for page in _pages(readme):
+        text = page.read_text(encoding="utf-8")
+        renewed = _renewed(page, text, results)
+        if renewed != text:
+            stale[page] = renewed
+    return stale
+
+
+def _pages(readme):
+    pages = [readme, *sorted((readme.parent / "docs").glob("*.md"))]
+    return [page for page in pages if page.exists()]
+
+
+def _renewed(page, text, results):
+    complete = {match.start() for match in _BLOCK.finditer(text)}
+    for opening in _OPENING.finditer(text):
+        if opening.start() not in complete:
+            raise ValueError(
+                f"{page}: {opening.group().strip()} has no <!-- /results --> after it. Add that "
+                "line where the table ends."
+            )
+    return _BLOCK.sub(
+        lambda match: f"{match[1]}\n\n{render_table(results, match[2])}\n\n{match[3]}", text
+    )
+
+
+def rewrite(pages):
+    """Writes `{path: text}` and gives the paths."""
+    for page, text in pages.items():
+        write_atomic(page, text)
+    return list(pages)
+
+
+# ---------------------------------------------------------------------- table cells
+
+
+def _row(cells):
+    # A bar or a line break would end the cell.
+    safe = (" ".join(str(cell).split()).replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(safe)} |"
+
+
+def _values(result):
+    """`(name, value)` of the metrics: those with fixed names in their order, then the others."""
+    metrics = result["metrics"]
+    return [(name, metrics[name]["value"]) for name in sorted(metrics, key=metric_order)]
+
+
+def _name(result):
+    return result["recipe"] + (f"-{result['variant']}" if result.get("variant") else "")
+
+
+def _protocols(results):
+    """One line for each way in which a metric was measured, with the recipes that did so."""
+    recipes = {}
+    for result in results:
+        for name, metric in result["metrics"].items():
+            key = (metric_order(name), name, " ".join(metric["protocol"].split()))
+            recipes.setdefault(key, []).append(_name(result))
+    return [
+        f"- {printed_name(name)} ({', '.join(measured_by)}): {protocol}"
+        for (_, name, protocol), measured_by in sorted(recipes.items())
+    ]
+
+
+def _number(value):
+    """Four significant digits; whole from a thousand on, where digits are grouped."""
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def _duration(seconds):
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _machine(machine):
+    gpus = [str(name) for name in machine["gpus"]]
+    if not gpus:
+        cores = machine["cores"]
+        return f"{cores} core{'' if cores == 1 else 's'} of {machine['processor']}"
+    return " + ".join(f"{gpus.count(name)} x {name}" for name in sorted(set(gpus)))
+
+
+def _link(paper):
+    if paper.startswith("arXiv:"):
+        return f"[{paper}](https://arxiv.org/abs/{paper.removeprefix('arXiv:')})"
+    return paper
