@@ -1,0 +1,88 @@
+"""Log-likelihoods of images, in nats.
+
+Every function takes images `(..., H, W, C)` and a decoder's parameters, whose leading axes
+broadcast against theirs, sums over the last three axes, and gives float32 `(...)`: K draws of a latent for
+each of B images, parameters `(K, B, H, W, C)` against images `(B, H, W, C)`, give `(K, B)`.
+"""
+
+import math
+
+from keras import ops
+
+_PIXEL_AXES = (-3, -2, -1)
+
+
+def bernoulli_log_likelihood(images, logits):
+    """sum of x log p + (1 - x) log(1 - p), p = sigmoid(logits).
+
+    A likelihood for black and white pixels only. For grey ones it is the usual cross-entropy, the
+    mean over binarizations of the image, and compares with nothing else.
+
+    Args:
+        images: in [0, 1].
+        logits: of white pixels; exact and finite at any size.
+
+    Returns:
+        At most 0.
+    """
+    images, logits = ops.cast(images, "float32"), ops.cast(logits, "float32")
+    # log p = -softplus(-l) and log(1 - p) = -softplus(l) = -l - softplus(-l)
+    return ops.sum(images * logits - ops.softplus(logits), axis=_PIXEL_AXES)
+
+
+def gaussian_log_likelihood(images, means, log_variances):
+    """sum of -(x - mean)^2 / (2 variance) - log(2 pi variance) / 2.
+
+    A density, per unit of the images' own scale: it may be positive.
+
+    Args:
+        images: any values.
+        means: of the pixels.
+        log_variances: of the pixels; a number, or of a shape that broadcasts.
+    """
+    images, means = ops.cast(images, "float32"), ops.cast(means, "float32")
+    log_variances = ops.cast(log_variances, "float32")
+    squares = ops.square(images - means) * ops.exp(-log_variances)
+    return -0.5 * ops.sum(squares + log_variances + math.log(2.0 * math.pi), axis=_PIXEL_AXES)
+
+
+def discretized_logistic_log_likelihood(images, means, log_scales, levels=256):
+    """sum of the log-probability of each pixel's level under a logistic distribution.
+
+    The level k of `levels`, at k / (levels - 1), stands for all values nearer to it than to others;
+    the lowest and the highest take the tails too, so that the levels' probabilities add up to 1
+    (Kingma et al. 2016, arXiv:1606.04934; Salimans et al. 2017, arXiv:1701.05517, eq. 2).
+
+    Args:
+        images: in [0, 1], on the levels.
+        means: of the logistic distributions, in the images' units.
+        log_scales: logarithms of their scales, likewise; a number, or what broadcasts.
+        levels: how many levels a pixel has.
+
+    Returns:
+        At most 0.
+    """
+    images, means = ops.cast(images, "float32"), ops.cast(means, "float32")
+    log_scales = ops.cast(log_scales, "float32")
+    half = 0.5 / (levels - 1)
+    inverse_scales = ops.exp(-log_scales)
+    upper = (images + half - means) * inverse_scales
+    lower = (images - half - means) * inverse_scales
+    # log(sigmoid(u) - sigmoid(l)) = log sigmoid(u) + log(1 - sigmoid(l)) + log(1 - exp(l - u)),
+    # which neither cancels in the middle nor vanishes in the tails.
+    log_below, log_above = -ops.softplus(-upper), -ops.softplus(lower)
+    within = log_below + log_above + _log_one_minus_exp(2.0 * half * inverse_scales)
+    log_probabilities = ops.where(
+        images < half, log_below, ops.where(images > 1.0 - half, log_above, within)
+    )
+    return ops.sum(log_probabilities, axis=_PIXEL_AXES)
+
+
+def _log_one_minus_exp(width):
+    """log(1 - exp(-width)) of width > 0, exact where width is small as where it is large."""
+    width = ops.maximum(width, 1e-30)
+    return ops.where(
+        width < math.log(2.0),
+        ops.log(-ops.expm1(-ops.minimum(width, 1.0))),
+        ops.log1p(-ops.exp(-width)),
+    )
