@@ -1,8 +1,9 @@
 """Log-likelihoods of images, in nats.
 
 Every function takes images `(..., H, W, C)` and a decoder's parameters, whose leading axes
-broadcast against theirs, sums over the last three axes, and gives float32 `(...)`: K draws of a latent for
-each of B images, parameters `(K, B, H, W, C)` against images `(B, H, W, C)`, give `(K, B)`.
+broadcast against theirs, sums over the last three axes, and gives float32 `(...)`: K draws of a
+latent for each of B images, parameters `(K, B, H, W, C)` against images `(B, H, W, C)`, give
+`(K, B)`.
 """
 
 import math
