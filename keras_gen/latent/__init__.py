@@ -1,1 +1,66 @@
 """Tools for latent spaces of any model: interpolation, arithmetic, directions."""
+
+from keras_gen.latent.access import decode_in_chunks, encode_in_chunks
+from keras_gen.latent.arithmetic import Arithmetic, latent_arithmetic
+from keras_gen.latent.interpolation import (
+    Interpolation,
+    interpolate,
+    linear_interpolation,
+    spherical_interpolation,
+)
+from keras_gen.latent.manifold import Manifold, draw_manifold
+from keras_gen.latent.neighbours import Neighbours, latent_features, nearest_neighbours
+from keras_gen.latent.pictures import (
+    save_arithmetic,
+    save_interpolation,
+    save_manifold,
+    save_neighbours,
+    save_projection,
+    save_traversal,
+    save_truncation,
+    save_truncation_curve,
+)
+from keras_gen.latent.prior import (
+    draw_latents,
+    latent_distribution,
+    prior_quantiles,
+    truncated_normal,
+)
+from keras_gen.latent.projection import Projection, project
+from keras_gen.latent.traversal import Traversal, traverse
+from keras_gen.latent.truncation import Truncation, sample_truncated, truncation_curve
+
+__all__ = [
+    "Arithmetic",
+    "Interpolation",
+    "Manifold",
+    "Neighbours",
+    "Projection",
+    "Traversal",
+    "Truncation",
+    "decode_in_chunks",
+    "draw_latents",
+    "draw_manifold",
+    "encode_in_chunks",
+    "interpolate",
+    "latent_arithmetic",
+    "latent_distribution",
+    "latent_features",
+    "linear_interpolation",
+    "nearest_neighbours",
+    "prior_quantiles",
+    "project",
+    "sample_truncated",
+    "save_arithmetic",
+    "save_interpolation",
+    "save_manifold",
+    "save_neighbours",
+    "save_projection",
+    "save_traversal",
+    "save_truncation",
+    "save_truncation_curve",
+    "spherical_interpolation",
+    "traverse",
+    "truncated_normal",
+    "truncation_curve",
+]

@@ -1,0 +1,162 @@
+"""What every latent tool asks of a model: what it can do, and its results in bounded memory.
+
+A model is anything with `decode(latents)`, `latent_dim` and `value_range`, and for some tools
+`encode(images)`: the models of this suite, and exported ones.
+"""
+
+import numpy as np
+
+CHUNK = 256  # latents or images that pass through a network at a time
+
+REMEDIES = {
+    "decode": "Take a model with a latent space: a GAN, an autoencoder or a flow.",
+    "encode": "Take a model with an encoder, or find the images' latents with project.",
+    "latent_dim": "Take a model with a latent space, or export the model again.",
+    "value_range": "Give the model the attribute value_range, (low, high) of its images.",
+}
+
+
+def has(model, name):
+    """Whether the model offers the method or attribute.
+
+    An exported model has every method by name; its description lists those that it can carry out.
+    """
+    description = getattr(model, "description", None)
+    if name in ("decode", "encode") and isinstance(description, dict):
+        return name in description.get("signatures", {})
+    return getattr(model, name, None) is not None
+
+
+def require(model, purpose, *names):
+    """Raises ValueError, with what helps, unless the model offers all of `names`.
+
+    Args:
+        model: the model.
+        purpose: what needs them, the beginning of a sentence such as `"Interpolation"`.
+        *names: keys of `REMEDIES`.
+    """
+    for name in names:
+        if not has(model, name):
+            raise ValueError(
+                f"{purpose} needs {name}, which model={type(model).__name__} does not have. "
+                f"{REMEDIES[name]}"
+            )
+
+
+def check_count(name, value, least=1):
+    """Raises ValueError unless `value` is an integer of at least `least`."""
+    if not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name}={value!r}: give an integer of at least {least}.")
+
+
+def as_images(images, value_range, name="images"):
+    """A batch of images as float32 in the value range.
+
+    Args:
+        images: `(N, H, W, C)`: numbers in `value_range`, or uint8, whose 0 and 255 become the
+            range's ends.
+        value_range: `(low, high)`.
+        name: what errors call them.
+
+    Returns:
+        float32 `(N, H, W, C)`.
+
+    Raises:
+        ValueError: another shape, no image, or values far outside the range.
+    """
+    images = np.asarray(images)
+    low, high = value_range
+    if images.ndim != 4 or not len(images):
+        raise ValueError(f"{name} of shape {images.shape}: give at least one, (N, H, W, C).")
+    if images.dtype == np.uint8:
+        return (low + images.astype("float32") * ((high - low) / 255.0)).astype("float32")
+    slack = 0.01 * (high - low)
+    if not (images.min() >= low - slack and images.max() <= high + slack):
+        raise ValueError(
+            f"{name} with values from {images.min():g} to {images.max():g}: the value range is "
+            f"({low:g}, {high:g}). Scale them to it, or give uint8."
+        )
+    return images.astype("float32")
+
+
+def as_latents(model, values, name="latents"):
+    """Latents as they are, a single one as a batch of one, and images as their encodings.
+
+    Args:
+        model: the model whose latents they are.
+        values: latents `(N, latent_dim)` or `(latent_dim,)`; or images `(N, H, W, C)`, in the
+            model's value range or uint8, if the model has `encode`.
+        name: what errors call them.
+
+    Returns:
+        float32 `(N, latent_dim)`.
+
+    Raises:
+        ValueError: another shape, a value that is not finite, or images for a model that cannot
+            encode.
+    """
+    values = np.asarray(values)
+    if values.ndim == 4:
+        return encode_in_chunks(model, values, name=name)
+    latents = np.atleast_2d(values.astype("float32"))
+    if latents.ndim != 2 or not len(latents) or latents.shape[1] != model.latent_dim:
+        raise ValueError(
+            f"{name} of shape {values.shape}: give latents (N, {model.latent_dim}), or images "
+            "(N, H, W, C) to a model with encode."
+        )
+    if not np.isfinite(latents).all():
+        raise ValueError(f"{name} hold values that are not finite.")
+    return latents
+
+
+def decode_in_chunks(model, latents, chunk=CHUNK):
+    """Decodes latents a bounded number at a time.
+
+    Args:
+        model: a model with `decode`.
+        latents: `(..., latent_dim)`, any leading axes.
+        chunk: latents decoded at a time.
+
+    Returns:
+        float32 images `(..., H, W, C)`.
+
+    Raises:
+        ValueError: the model lacks `decode`, or an argument is none of the above.
+    """
+    require(model, "Decoding", "decode", "latent_dim")
+    check_count("chunk", chunk)
+    latents = np.asarray(latents, "float32")
+    if not latents.size or latents.shape[-1] != model.latent_dim:
+        raise ValueError(
+            f"latents of shape {latents.shape}: give (..., {model.latent_dim}), at least one."
+        )
+    images = _in_chunks(model.decode, latents.reshape(-1, model.latent_dim), chunk)
+    return images.reshape(*latents.shape[:-1], *images.shape[1:])
+
+
+def encode_in_chunks(model, images, chunk=CHUNK, name="images"):
+    """Encodes images a bounded number at a time.
+
+    Args:
+        model: a model with `encode`.
+        images: `(N, H, W, C)`, in the model's value range or uint8.
+        chunk: images encoded at a time.
+        name: what errors call the images.
+
+    Returns:
+        float32 latents `(N, latent_dim)`.
+
+    Raises:
+        ValueError: the model lacks `encode`, or an argument is none of the above.
+    """
+    require(model, f"{name} given as images", "encode", "value_range")
+    check_count("chunk", chunk)
+    return _in_chunks(model.encode, as_images(images, model.value_range, name), chunk)
+
+
+def _in_chunks(function, values, chunk):
+    parts = [
+        np.asarray(function(values[start : start + chunk]), "float32")
+        for start in range(0, len(values), chunk)
+    ]
+    return np.concatenate(parts)

@@ -1,0 +1,148 @@
+"""Controllable generation by classifier gradients: only the latent moves.
+
+The generator and a classifier of its images are frozen. A feature is raised by gradient ascent on
+the latent, as in activation maximization through a generator (Nguyen, Dosovitskiy, Yosinski, Brox
+and Clune 2016, Synthesizing the preferred inputs for neurons in neural networks via deep generator
+networks, arXiv:1605.09304):
+
+    objective = log p(value | decode(z))
+                - hold_weight * sum_f KL(p(f | decode(z_start)) || p(f | decode(z)))
+                - norm_weight * (|z| - |z_start|)^2
+    z <- z + learning_rate * d objective / d z
+
+f runs over the factors to hold. The norm matters because a generator has been trained on latents of
+the prior only, which for N(0, 1) all lie near the sphere of radius sqrt(D).
+
+Shapes: latents (N, D); images (N, H, W, C); scores {factor: (N, K)}.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.latent.access import CHUNK, as_latents, check_count, decode_in_chunks, require
+
+
+class Ascent(NamedTuple):
+    """Where gradient ascent has led.
+
+    Attributes:
+        latents: float32 `(N, D)`.
+        images: float32 `(N, H, W, C)`.
+        log_probabilities: float32 `(steps + 1, N)`: of the value, before the first and after
+            each step.
+    """
+
+    latents: np.ndarray
+    images: np.ndarray
+    log_probabilities: np.ndarray
+
+
+def ascend(
+    model,
+    classifier,
+    latents,
+    feature,
+    *,
+    steps=50,
+    learning_rate=0.1,
+    hold=(),
+    hold_weight=1.0,
+    norm_weight=0.01,
+):
+    """Moves latents so that a classifier sees a value of a factor in their images.
+
+    Nothing but the latents is changed, and each moves for itself.
+
+    Args:
+        model: a model with `decode` and `latent_dim`, whose `decode` is made of differentiable
+            TensorFlow operations.
+        classifier: a differentiable callable from images `(B, H, W, C)` in the model's value range
+            to `{factor: (B, K)}`, logits or log-probabilities.
+        latents: `(N, D)`, where to start.
+        feature: `(factor, value)`, what to raise; value is an integer, or one for each latent,
+            `(N,)`.
+        steps: gradient steps.
+        learning_rate: length of a step for a gradient of length 1.
+        hold: names of factors that shall stay as they are.
+        hold_weight: weight of their change.
+        norm_weight: weight of the change of the latents' length.
+
+    Returns:
+        An `Ascent`.
+
+    Raises:
+        ValueError: the model lacks what is needed, there is no such factor or value, the moved
+            factor is to be held, or a number is none of the above.
+    """
+    require(model, "Gradient ascent", "decode", "latent_dim")
+    check_count("steps", steps)
+    for name, number in (("hold_weight", hold_weight), ("norm_weight", norm_weight)):
+        if not number >= 0.0:
+            raise ValueError(f"{name}={number!r}: give a number of at least 0.")
+    latents, hold, (factor, values) = as_latents(model, latents), tuple(hold), feature
+    values = np.broadcast_to(np.asarray(values), (len(latents),))
+    _check_feature(classifier(decode_in_chunks(model, latents[:1])), factor, values, hold)
+    numbers = [tf.constant(each, "float32") for each in (learning_rate, hold_weight, norm_weight)]
+    parts = []
+    for start in range(0, len(latents), CHUNK):
+        chunk = (latents[start : start + CHUNK], values[start : start + CHUNK].astype("int32"))
+        tensors = (*map(tf.constant, chunk), tf.constant(steps), *numbers)
+        parts.append(_climb(model, classifier, factor, hold, *tensors))
+    ends = np.concatenate([part[0] for part in parts])
+    log_probabilities = np.concatenate([part[1] for part in parts], axis=1)
+    return Ascent(ends, decode_in_chunks(model, ends), log_probabilities)
+
+
+@tf.function(reduce_retracing=True)
+def _climb(
+    model,
+    classifier,
+    factor,
+    hold,
+    latents,
+    values,
+    steps,
+    learning_rate,
+    hold_weight,
+    norm_weight,
+):
+    """The latents after all steps, and the values' log-probabilities along the way."""
+    start_scores, start_norms = _read(model, classifier, latents), tf.norm(latents, axis=-1)
+    reached = tf.TensorArray(tf.float32, size=steps + 1)
+    for step in tf.range(steps):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(latents)
+            scores = _read(model, classifier, latents)
+            wanted = tf.gather(scores[factor], values, batch_dims=1)
+            # The small number: the gradient of a norm is not a number at 0.
+            norms = tf.sqrt(tf.reduce_sum(latents**2, axis=-1) + 1e-12)
+            objective = wanted - norm_weight * (norms - start_norms) ** 2
+            for name in hold:
+                start, now = start_scores[name], scores[name]
+                objective -= hold_weight * tf.reduce_sum(tf.exp(start) * (start - now), axis=-1)
+        reached = reached.write(step, wanted)
+        latents += learning_rate * tape.gradient(objective, latents)
+    wanted = tf.gather(_read(model, classifier, latents)[factor], values, batch_dims=1)
+    return latents, reached.write(steps, wanted).stack()
+
+
+def _read(model, classifier, latents):
+    scores = classifier(model.decode(latents))
+    return {name: tf.nn.log_softmax(tf.cast(each, "float32")) for name, each in scores.items()}
+
+
+def _check_feature(scores, factor, values, hold):
+    unknown = [name for name in (factor, *hold) if name not in scores]
+    if unknown:
+        known = ", ".join(scores)
+        raise ValueError(f"{unknown[0]!r} is no factor of the classifier; it reads {known}.")
+    if factor in hold:
+        raise ValueError(f"hold={hold!r}: {factor!r} is what shall move.")
+    count = scores[factor].shape[-1]
+    whole = np.issubdtype(values.dtype, np.integer)
+    if not whole or values.min() < 0 or values.max() >= count:
+        raise ValueError(
+            f"feature={(factor, np.unique(values).tolist())!r}: give values from 0 to {count - 1}."
+        )

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import scipy.stats
+
+from keras_gen.latent import sample_truncated, truncation_curve
+from keras_gen.models import GAN
+
+
+@pytest.fixture(scope="module")
+def gan():
+    return GAN((4, 4, 1), latent_dim=6)
+
+
+def test_rows_are_what_sample_gives_at_each_threshold(gan):
+    result = sample_truncated(gan, (None, 1.0, 0.5), num_images=5, seed=3)
+    assert result.thresholds == (None, 1.0, 0.5)
+    for images, threshold in zip(result.images, result.thresholds, strict=True):
+        expected = gan.sample(5, seed=3, truncation=threshold)
+        np.testing.assert_allclose(images, expected, atol=1e-6)
+
+
+def test_latents_have_the_truncated_law(gan):
+    latents = sample_truncated(gan, num_images=2000).latents
+    assert latents.shape == (4, 2000, 6)
+    for values, threshold in zip(latents, (2, 1, 0.5, 0.04), strict=True):
+        assert np.abs(values).max() <= threshold * (1 + 1e-6)
+        law = scipy.stats.truncnorm(-threshold, threshold)
+        np.testing.assert_allclose(values.std(), law.std(), rtol=0.03)
+
+
+def test_the_curve_has_what_the_evaluation_gave_at_each_threshold(gan):
+    seen, steps = [], []
+
+    def evaluate(images):
+        seen.append(images)
+        return {"spread": float(images.std(axis=0).mean()), "count": len(images)}
+
+    rows = truncation_curve(
+        gan, evaluate, (None, 1.0, 0.1), 300, seed=3, progress=lambda *step: steps.append(step)
+    )
+    assert [row["truncation"] for row in rows] == [None, 1.0, 0.1]
+    assert [row["count"] for row in rows] == [300] * 3
+    assert rows[0]["spread"] > rows[1]["spread"] > rows[2]["spread"]
+    np.testing.assert_allclose(seen[1], gan.sample(300, seed=3, truncation=1.0), atol=1e-6)
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("thresholds", [(), (0.0,), (1.0, -1.0), (float("nan"),)])
+def test_thresholds_must_be_positive(thresholds, linear_model):
+    with pytest.raises(ValueError, match="thresholds="):
+        sample_truncated(linear_model, thresholds)
+    with pytest.raises(ValueError, match="thresholds="):
+        truncation_curve(linear_model, dict, thresholds)
+    assert not linear_model.calls
