@@ -17,6 +17,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["keras_gen", "keras_gen.*"]),
+    package_data={"keras_gen.metrics": ["weights/*.npz"]},
     python_requires=">=3.10",
     # Lower bounds are versions that the tests were run with, all together, on Python 3.10.
     install_requires=[
