@@ -10,6 +10,7 @@ hour. The moving average of the generator is ours; --ema-decay None turns it off
 
 from keras_gen.data import load_or_stand_in
 from keras_gen.export import export_model
+from keras_gen.metrics import evaluate_into
 from keras_gen.models import DCGAN
 from keras_gen.training import Options, Run, RunOptions, command_line
 
@@ -41,8 +42,15 @@ def main(
         options: where the run goes and how it is run.
     """
     run = Run("dcgan_mnist", locals(), family="gans", title="DCGAN", paper="arXiv:1511.06434")
-    images = load_or_stand_in(
-        data, image_size=image_size, value_range=DCGAN.value_range, strict=options.strict_data
+    images, test_images = (
+        load_or_stand_in(
+            data,
+            split=split,
+            image_size=image_size,
+            value_range=DCGAN.value_range,
+            strict=options.strict_data,
+        )
+        for split in ("train", "test")
     )
 
     with run.strategy.scope():
@@ -55,7 +63,7 @@ def main(
     if run.is_chief:
         # Exported before the run counts as finished, so that a failing export can be resumed.
         print(f"\nSavedModel: {export_model(model, run.export_folder)}")
-    run.finish(model)
+        run.finish(model, evaluate_into(run.folder, model, test_images, images, seed=seed))
     return run
 
 

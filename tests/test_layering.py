@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "training": {"training", "artifacts"},
     "export": {"export"},
 }
+MAY_IMPORT["commands"] = {*MAY_IMPORT, "commands"}  # what a user calls may use everything
 
 
 def imported(path):

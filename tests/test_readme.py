@@ -91,6 +91,32 @@ def test_the_sample_command_draws(workplace):
         assert picture.size == (8 * 9 - 1, 8 * 9 - 1)
 
 
+EXPLORING = {  # command of the README -> flags that make it small
+    "evaluate": ["--extractor", "pixels", "--num-images", "30"],
+    "bias-curve": ["--extractor", "pixels", "--num-images", "100"],
+    "probe": ["--num-images", "200", "--labels", "100", "--no-baselines"],
+    "interpolate": ["--steps", "3"],
+    "traverse": [],
+    "arithmetic": [],
+    "truncate": ["--extractor", "pixels", "--num-images", "30"],
+    "project": ["--steps", "2", "--restarts", "1"],
+    "tsne": ["--num-images", "40", "--method", "pca"],
+}
+
+
+@pytest.mark.parametrize("command", EXPLORING)
+def test_commands_that_measure_and_explore_run(command, workplace):
+    model = DCGAN((8, 8, 1), 3, 4)
+    (workplace / "runs/mine").mkdir(parents=True)
+    model.save("runs/mine/model.keras")
+    (line,) = [line for line in commands() if f" {command} " in line]
+    arguments = [*shlex.split(line)[3:], *EXPLORING[command]]
+    if "--data" in arguments:
+        arguments += ["--data", "digits"]
+    assert keras_gen.__main__.main(arguments) == 0
+    assert list(workplace.glob("*.png"))
+
+
 def test_the_record_command_files_a_run(workplace):
     # A run on digits that were asked for, not one on digits that stand in for another set.
     command_line(recipe("dcgan_mnist").main, ["--out", "runs/mine", *flags(TINY["dcgan_mnist"])])
@@ -112,7 +138,7 @@ def test_no_command_of_the_readme_is_left_untested():
         line
         for line in commands()
         if line.startswith(("python recipes/", "make "))
-        or re.match(r"python -m keras_gen (sample|record) ", line)
+        or re.match(rf"python -m keras_gen ({'|'.join([*EXPLORING, 'sample', 'record'])}) ", line)
     ]
     assert tested == commands()
     # What needs a server is in `console` blocks: its JSON is tested below.

@@ -136,6 +136,8 @@ def _describe(model, signatures, note):
         "value_range": list(getattr(model, "value_range", None) or []) or None,
         "image_shape": list(getattr(model, "image_shape", None) or []) or None,
         "latent_dim": getattr(model, "latent_dim", None),
+        "latent_distribution": getattr(model, "latent_distribution", None),
+        "num_classes": getattr(model, "num_classes", None),
         "max_images": MAX_IMAGES,
         "signatures": {
             name: {
