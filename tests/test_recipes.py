@@ -16,6 +16,36 @@ RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
 
 # recipe -> arguments that make it tiny; a recipe that is missing here fails the suite
 TINY = {
+    "autoencoder_mnist": {
+        "data": "digits",
+        "image_size": 8,
+        "latent_dim": 3,
+        "batch_size": 16,
+        "steps": 3,
+    },
+    "conv_autoencoder_mnist": {"data": "digits", "image_size": 8, "batch_size": 16, "steps": 3},
+    "denoising_autoencoder_mnist": {
+        "data": "digits",
+        "image_size": 8,
+        "batch_size": 16,
+        "steps": 3,
+    },
+    "sparse_autoencoder_mnist": {
+        "data": "digits",
+        "image_size": 8,
+        "latent_dim": 3,
+        "batch_size": 16,
+        "steps": 3,
+    },
+    "conv_vae_mnist": {"data": "digits", "image_size": 8, "batch_size": 16, "steps": 3},
+    "iwae_mnist": {
+        "data": "digits",
+        "image_size": 8,
+        "importance_samples": 3,
+        "evaluation_samples": 4,
+        "batch_size": 16,
+        "steps": 3,
+    },
     "dcgan_mnist": {"data": "digits", "image_size": 8, "filters": 4, "batch_size": 16, "steps": 3},
 }
 

@@ -64,6 +64,7 @@ class ExportedModel:
         value_range: `(low, high)` of the images, or None.
         image_shape: `(H, W, C)`, or None.
         latent_dim: size of a latent, or None.
+        num_classes: how many classes a conditional model has, or None.
     """
 
     def __init__(self, folder, saved_model, description):
@@ -73,17 +74,20 @@ class ExportedModel:
         self.value_range = _as_tuple(description.get("value_range"))
         self.image_shape = _as_tuple(description.get("image_shape"))
         self.latent_dim = description.get("latent_dim")
+        self.num_classes = description.get("num_classes")
 
-    def decode(self, latents):
-        """Images `(B, H, W, C)`, float32, of latents `(B, latent_dim)`."""
-        return self.call("decode", latents=latents)["images"]
+    def decode(self, latents, labels=None):
+        """Images `(B, H, W, C)`, float32, of latents `(B, latent_dim)`, and classes `(B,)`."""
+        return self.call("decode", latents=latents, **_given(labels=labels))["images"]
 
-    def sample(self, num_images, seed=None, truncation=None):
+    def sample(self, num_images, seed=None, labels=None, truncation=None):
         """Draws images.
 
         Args:
             num_images: how many, N, at most `description["max_images"]`.
             seed: an integer of 64 bits for the same images each time; None for fresh ones.
+            labels: integers `(N,)`, for a conditional model: the class of each image. None to
+                draw them uniformly.
             truncation: None, or a bound on the latents' magnitude.
 
         Returns:
@@ -102,26 +106,53 @@ class ExportedModel:
                 f"num_images={num_images!r}: give an integer from 1 to {most}, and another seed "
                 "for more."
             )
+        labels = self._sampling_labels(num_images, seed, labels)
+        arguments = {"seed": seed, "num_images": num_images, **_given(labels=labels)}
         if truncation is None:
-            return self.call("sample", seed=seed, num_images=num_images)["images"]
+            return self.call("sample", **arguments)["images"]
         if not truncation > 0:
             raise ValueError(
                 f"truncation={truncation!r}: give a positive number, or None for none."
             )
-        arguments = {"seed": seed, "num_images": num_images, "truncation": truncation}
-        return self.call("sample_truncated", **arguments)["images"]
+        return self.call("sample_truncated", **arguments, truncation=truncation)["images"]
 
-    def encode(self, images):
+    def encode(self, images, labels=None):
         """Latents `(B, latent_dim)`, float32, of images `(B, H, W, C)` in `value_range`."""
-        return self.call("encode", images=images)["latents"]
+        return self.call("encode", images=images, **_given(labels=labels))["latents"]
 
-    def reconstruct(self, images):
+    def reconstruct(self, images, labels=None):
         """Reconstructions `(B, H, W, C)`, float32, of images `(B, H, W, C)` in `value_range`."""
-        return self.call("reconstruct", images=images)["images"]
+        return self.call("reconstruct", images=images, **_given(labels=labels))["images"]
 
-    def log_prob(self, images):
+    def log_prob(self, images, labels=None):
         """Log-likelihoods in nats, `(B,)`, float32, of images `(B, H, W, C)` in `value_range`."""
-        return self.call("log_prob", images=images)["log_prob"]
+        return self.call("log_prob", images=images, **_given(labels=labels))["log_prob"]
+
+    def _sampling_labels(self, num_images, seed, labels):
+        """The labels to sample with, checked or drawn; None for a model without classes."""
+        takes_labels = "labels" in self.description["signatures"].get("sample", {}).get(
+            "inputs", {}
+        )
+        if labels is None and takes_labels:
+            # As the model's own `sample` draws them: [seed, 0] draws the latents.
+            pair = tf.constant([seed, 1], "int64")
+            return tf.random.stateless_uniform((num_images,), pair, 0, self.num_classes, "int32")
+        if labels is None:
+            return None
+        if not takes_labels:
+            raise ValueError("labels: this model is unconditional; leave labels out.")
+        values = np.asarray(labels)
+        if values.shape != (num_images,) or not np.issubdtype(values.dtype, np.integer):
+            raise ValueError(
+                f"labels of shape {values.shape} and type {values.dtype}: give {num_images} "
+                "integers, one for each image."
+            )
+        if values.min() < 0 or values.max() >= self.num_classes:
+            raise ValueError(
+                f"labels from {values.min()} to {values.max()}: give integers from 0 to "
+                f"{self.num_classes - 1}."
+            )
+        return values
 
     def call(self, signature, **inputs):
         """Runs a signature.
@@ -149,6 +180,11 @@ class ExportedModel:
             )
         tensors = {name: _as_tensor(name, inputs[name], spec) for name, spec in specs.items()}
         return self._saved_model.signatures[signature](**tensors)
+
+
+def _given(**inputs):
+    """Those inputs that are not None."""
+    return {name: value for name, value in inputs.items() if value is not None}
 
 
 def _version_folder(directory):

@@ -7,10 +7,14 @@ A signature follows from the methods that a model has, not from its class:
     sample_truncated(seed, num_images, truncation)   if draw_latents takes a truncation
     encode(images), reconstruct(images), log_prob(images)    the method of that name, image_shape
 
-A TensorFlow signature has no optional inputs: hence `sample_truncated` beside `sample`.
+Of a conditional model, with num_classes, all of them but those whose method takes images alone have
+one more input, labels, a class for each image or latent.
 
-Shapes: latents (B, latent_dim); images (B, H, W, C); log_prob (B,); all float32, any B. seed (),
-int64; num_images (), int32; truncation (), float32.
+A TensorFlow signature has no optional inputs: hence `sample_truncated` beside `sample`, and labels
+that must be given.
+
+Shapes: latents (B, latent_dim); images (B, H, W, C); log_prob (B,); all float32, any B; labels
+(B,), int32; seed (), int64; num_images (), int32; truncation (), float32.
 """
 
 import inspect
@@ -50,12 +54,13 @@ def build_signatures(model):
 def _decode(model):
     if not _has(model, "decode", "latent_dim", "image_shape"):
         return None
+    latents_spec = tf.TensorSpec((None, model.latent_dim), "float32", "latents")
 
-    @tf.function(input_signature=[tf.TensorSpec((None, model.latent_dim), "float32", "latents")])
-    def decode(latents):
+    @tf.function(input_signature=[latents_spec, *_label_specs(model, model.decode)])
+    def decode(latents, *labels):
         # Servers do not hold requests to the signature's shapes. This names the wrong one.
         latents = tf.ensure_shape(latents, (None, model.latent_dim))
-        return {"images": _as_images(model, model.decode(latents))}
+        return {"images": _as_images(model, model.decode(latents, *_in_range(model, labels)))}
 
     return decode
 
@@ -64,11 +69,12 @@ def _sample(model):
     if not _has(model, "decode", "latent_dim", "image_shape", "draw_latents"):
         return None
 
-    @tf.function(input_signature=_SAMPLE_INPUTS)
-    def sample(seed, num_images):
+    @tf.function(input_signature=[*_SAMPLE_INPUTS, *_label_specs(model, model.decode)])
+    def sample(seed, num_images, *labels):
         num_images = _checked_num_images(num_images)
+        labels = _checked_labels(model, labels, num_images)
         latents = model.draw_latents(num_images, tf.stack([seed, 0]))
-        return {"images": _decode_in_chunks(model, latents)}
+        return {"images": _decode_in_chunks(model, latents, *labels)}
 
     return sample
 
@@ -76,17 +82,20 @@ def _sample(model):
 def _sample_truncated(model):
     if _sample(model) is None or "truncation" not in _parameters(model.draw_latents):
         return None
+    truncation_spec = tf.TensorSpec((), "float32", "truncation")
+    label_specs = _label_specs(model, model.decode)
 
-    @tf.function(input_signature=[*_SAMPLE_INPUTS, tf.TensorSpec((), "float32", "truncation")])
-    def sample_truncated(seed, num_images, truncation):
+    @tf.function(input_signature=[*_SAMPLE_INPUTS, truncation_spec, *label_specs])
+    def sample_truncated(seed, num_images, truncation, *labels):
         num_images = _checked_num_images(num_images)
+        labels = _checked_labels(model, labels, num_images)
         positive = tf.debugging.Assert(
             truncation > 0.0, ["truncation must be a positive number, received", truncation]
         )
         with tf.control_dependencies([positive]):
             truncation = tf.identity(truncation)
         latents = model.draw_latents(num_images, tf.stack([seed, 0]), truncation=truncation)
-        return {"images": _decode_in_chunks(model, latents)}
+        return {"images": _decode_in_chunks(model, latents, *labels)}
 
     return sample_truncated
 
@@ -110,13 +119,49 @@ def _of_images(model, method, output):
     """The signature that gives images to a method and names its result."""
     if not _has(model, method, "image_shape"):
         return None
+    function = getattr(model, method)
+    images_spec = tf.TensorSpec((None, *model.image_shape), "float32", "images")
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *model.image_shape), "float32", "images")])
-    def signature(images):
+    @tf.function(input_signature=[images_spec, *_label_specs(model, function)])
+    def signature(images, *labels):
         images = tf.ensure_shape(images, (None, *model.image_shape))
-        return {output: tf.cast(getattr(model, method)(images), "float32")}
+        return {output: tf.cast(function(images, *_in_range(model, labels)), "float32")}
 
     return signature
+
+
+def _label_specs(model, method):
+    """The input `labels` in a list, where the model's method takes one; else none."""
+    if not getattr(model, "conditional", False) or "labels" not in _parameters(method):
+        return []
+    return [tf.TensorSpec((None,), "int32", "labels")]
+
+
+def _in_range(model, labels):
+    """The same labels; one out of range is an error, "indices[i] = ... is not in [0, classes)".
+
+    A lookup and no assertion, which other runtimes than TensorFlow could not carry out.
+    """
+    classes = range(model.num_classes) if labels else ()
+    return [tf.gather(list(classes), each, name="labels_must_be_in_range") for each in labels]
+
+
+def _checked_labels(model, labels, num_images):
+    """The same labels, one for each image and in range, or an error that says so."""
+    checked = []
+    for each in labels:
+        counted = tf.debugging.Assert(
+            tf.equal(tf.size(each), num_images),
+            ["labels must be one for each of", num_images, "images, received", tf.size(each)],
+        )
+        in_range = tf.debugging.Assert(
+            tf.reduce_all((each >= 0) & (each < model.num_classes)),
+            [f"labels must be from 0 to {model.num_classes - 1}, received", each],
+            summarize=8,
+        )
+        with tf.control_dependencies([counted, in_range]):
+            checked.append(tf.identity(each))
+    return checked
 
 
 def _checked_num_images(num_images):
@@ -130,14 +175,14 @@ def _checked_num_images(num_images):
         return tf.identity(num_images)
 
 
-def _decode_in_chunks(model, latents):
+def _decode_in_chunks(model, latents, *labels):
     """Decodes `(N, latent_dim)` a bounded number at a time, so that memory does not grow with N."""
     num_images = tf.shape(latents)[0]
     num_chunks = (num_images + _CHUNK - 1) // _CHUNK
     chunks = tf.TensorArray("float32", num_chunks, infer_shape=False)
     for index in tf.range(num_chunks):
-        chunk = model.decode(latents[index * _CHUNK : (index + 1) * _CHUNK])
-        chunks = chunks.write(index, tf.cast(chunk, "float32"))
+        rows = [each[index * _CHUNK : (index + 1) * _CHUNK] for each in (latents, *labels)]
+        chunks = chunks.write(index, tf.cast(model.decode(*rows), "float32"))
     return _as_images(model, chunks.concat())
 
 

@@ -2,6 +2,7 @@
 
 from keras_gen.layers.batch_norm import batch_normalization
 from keras_gen.layers.dropout import Dropout
+from keras_gen.layers.learned_constant import LearnedConstant
 from keras_gen.layers.maxout import Maxout
 from keras_gen.layers.priors import (
     LATENT_DISTRIBUTIONS,
@@ -13,6 +14,7 @@ from keras_gen.layers.replicas import replica_share
 __all__ = [
     "LATENT_DISTRIBUTIONS",
     "Dropout",
+    "LearnedConstant",
     "Maxout",
     "batch_normalization",
     "check_latent_distribution",

@@ -268,17 +268,18 @@ class GenerativeModel(keras.Model):
 
     # ------------------------------------------------------------------ sampling
 
-    def sample_in_chunks(self, latents):
-        """Decodes latents a bounded number at a time; each image depends on its latent alone.
+    def sample_in_chunks(self, latents, *conditions):
+        """Decodes latents a bounded number at a time; each image depends on its own rows alone.
 
         Args:
             latents: `(N, latent_dim)`.
+            *conditions: what else `decode` takes, such as labels, each `(N, ...)`.
 
         Returns:
             float32 `(N, H, W, C)`.
         """
         chunks = [
-            self.decode(latents[start : start + _SAMPLE_CHUNK])
+            self.decode(*(each[start : start + _SAMPLE_CHUNK] for each in (latents, *conditions)))
             for start in range(0, len(latents), _SAMPLE_CHUNK)
         ]
         return tf.concat(chunks, axis=0)
@@ -312,6 +313,38 @@ def sampling_seed(seed):
     if not isinstance(seed, int | np.integer) or not -(2**63) <= seed < 2**63:
         raise ValueError(f"seed={seed!r}: give an integer of at most 64 bits, or None.")
     return tf.constant([seed, 0], "int64")
+
+
+def sampling_labels(labels, num_images, num_classes, seed):
+    """The labels to sample with: those given, or drawn uniformly.
+
+    Args:
+        labels: integers `(num_images,)`, or None to draw them.
+        num_images: how many, N.
+        num_classes: labels are 0 to num_classes - 1.
+        seed: what `sampling_seed` gave. An exported model draws the same labels from it.
+
+    Returns:
+        int32 `(N,)`.
+
+    Raises:
+        ValueError: labels of another number or type, or out of range.
+    """
+    if labels is None:
+        seed = seed + tf.constant([0, 1], "int64")  # [seed, 0] draws the latents
+        return tf.random.stateless_uniform((num_images,), seed, 0, num_classes, "int32")
+    values = np.asarray(labels)
+    if values.shape != (num_images,) or not np.issubdtype(values.dtype, np.integer):
+        raise ValueError(
+            f"labels of shape {values.shape} and type {values.dtype}: give {num_images} integers, "
+            "one for each image."
+        )
+    if values.min() < 0 or values.max() >= num_classes:
+        raise ValueError(
+            f"labels from {values.min()} to {values.max()}: give integers from 0 to "
+            f"{num_classes - 1}."
+        )
+    return tf.constant(values, "int32")
 
 
 def check_positive(**sizes):

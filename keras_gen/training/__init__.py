@@ -3,5 +3,6 @@
 from keras_gen.training.errors import NonFiniteError, RunError
 from keras_gen.training.options import Options, RunOptions, command_line
 from keras_gen.training.run import Run
+from keras_gen.training.warm_up import WarmUp
 
-__all__ = ["NonFiniteError", "Options", "Run", "RunError", "RunOptions", "command_line"]
+__all__ = ["NonFiniteError", "Options", "Run", "RunError", "RunOptions", "WarmUp", "command_line"]

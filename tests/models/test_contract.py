@@ -12,7 +12,20 @@ import tensorflow as tf
 
 import keras_gen.models
 from keras_gen.export import export_model, load_exported
-from keras_gen.models import DCGAN, GAN, GenerativeModel
+from keras_gen.models import (
+    DCGAN,
+    GAN,
+    IWAE,
+    VAE,
+    Autoencoder,
+    ConditionalVAE,
+    ConvAutoencoder,
+    ConvVAE,
+    DenoisingAutoencoder,
+    GenerativeModel,
+    GumbelVAE,
+    SparseAutoencoder,
+)
 from keras_gen.training import checkpoints
 
 IMAGE_SHAPE = (8, 8, 1)
@@ -42,6 +55,98 @@ MODELS = {
             "latent_distribution": "normal",
             "discriminator_steps": 2,
             "ema_decay": 0.9,
+        },
+    ),
+    "Autoencoder": (
+        Autoencoder,
+        {"image_shape": IMAGE_SHAPE, "latent_dim": 3, "hidden_units": (6, 5)},
+    ),
+    "SparseAutoencoder": (
+        SparseAutoencoder,
+        {"image_shape": IMAGE_SHAPE, "latent_dim": 3, "hidden_units": (6,), "sparsity": 0.01},
+    ),
+    "ConvAutoencoder": (ConvAutoencoder, {"image_shape": (12, 12, 3), "filters": (4, 3, 2)}),
+    "DenoisingAutoencoder": (
+        DenoisingAutoencoder,
+        {"image_shape": IMAGE_SHAPE, "filters": (4, 3)},
+    ),
+    "ConditionalVAE": (
+        ConditionalVAE,
+        {"image_shape": IMAGE_SHAPE, "num_classes": 3, "latent_dim": 2, "hidden_units": (6, 5)},
+    ),
+    "DenoisingAutoencoder-masking": (
+        DenoisingAutoencoder,
+        {
+            "image_shape": IMAGE_SHAPE,
+            "filters": (4,),
+            "corruption": "masking",
+            "noise_level": 0.3,
+        },
+    ),
+    "VAE": (VAE, {"image_shape": IMAGE_SHAPE, "latent_dim": 3, "hidden_units": (6, 5)}),
+    "VAE-logistic-log_normal-js": (
+        VAE,
+        {
+            "image_shape": IMAGE_SHAPE,
+            "latent_dim": 3,
+            "hidden_units": (6,),
+            "activation": "tanh",
+            "likelihood": "discretized_logistic",
+            "latent": "log_normal",
+            "divergence": "js_monte_carlo",
+            "beta": 0.5,
+        },
+    ),
+    "VAE-linear-gaussian-geometric": (
+        VAE,
+        {
+            "image_shape": IMAGE_SHAPE,
+            "latent_dim": 3,
+            "hidden_units": (),
+            "likelihood": "gaussian",
+            "divergence": "js_geometric",
+        },
+    ),
+    "GumbelVAE": (
+        GumbelVAE,
+        {
+            "image_shape": IMAGE_SHAPE,
+            "num_variables": 3,
+            "num_classes": 4,
+            "hidden_units": (6,),
+            "annealing_rate": 0.1,
+            "annealing_every": 2,
+        },
+    ),
+    "GumbelVAE-bernoulli-straight_through": (
+        GumbelVAE,
+        {
+            "image_shape": IMAGE_SHAPE,
+            "latent": "bernoulli",
+            "num_variables": 6,
+            "hidden_units": (),
+            "straight_through": True,
+        },
+    ),
+    "IWAE": (
+        IWAE,
+        {
+            "image_shape": IMAGE_SHAPE,
+            "latent_dim": 3,
+            "hidden_units": (6, 5),
+            "importance_samples": 4,
+        },
+    ),
+    "ConvVAE": (ConvVAE, {"image_shape": IMAGE_SHAPE, "filters": (4, 3), "dense_units": 5}),
+    "ConvVAE-gaussian": (
+        ConvVAE,
+        {
+            "image_shape": (12, 8, 3),
+            "latent_dim": 3,
+            "filters": (4,),
+            "likelihood": "gaussian",
+            "latent": "log_normal",
+            "beta": 0.5,
         },
     ),
 }

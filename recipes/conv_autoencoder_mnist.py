@@ -1,0 +1,84 @@
+"""Convolutional autoencoder (Masci et al. 2011) on MNIST, beside PCA with codes of the same size.
+
+    python recipes/conv_autoencoder_mnist.py
+    python recipes/conv_autoencoder_mnist.py --filters 32 32 8
+
+The figure of the Keras blog, whose network is the default, is 0.094 nats per pixel after 50 epochs
+of batches of 128. Measured time, machine and results: results/conv_autoencoder_mnist*.json.
+"""
+
+import numpy as np
+
+from keras_gen.artifacts import save_labelled_grid
+from keras_gen.data import load_or_stand_in
+from keras_gen.export import export_model
+from keras_gen.latent import latent_features, nearest_neighbours, save_neighbours
+from keras_gen.metrics.embedding import embedding_figure
+from keras_gen.metrics.likelihood import reconstruction_error
+from keras_gen.metrics.pca import pca_reconstructions
+from keras_gen.models import ConvAutoencoder
+from keras_gen.training import Options, Run, RunOptions, command_line
+
+
+def main(
+    data: str = "mnist",
+    image_size: int = 28,
+    filters: tuple[int, ...] = (16, 8, 8),
+    batch_size: int = 128,
+    steps: int | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    options: Options = RunOptions(),
+):
+    """Trains a convolutional autoencoder and measures what its codes lose, against PCA.
+
+    Args:
+        data: a TFDS name, a folder of images, or an embedded set: digits, shapes.
+        image_size: side of the images: a multiple of 8, or 4 less, with three filters.
+        filters: channels of the encoder's convolutions; the last are the code's.
+        batch_size: images in a batch, over all replicas.
+        steps: training steps in all; 50 epochs where epochs is not given either.
+        epochs: passes through the data in all; with both, the lesser counts.
+        seed: decides weights and the order of the data.
+        options: where the run goes and how it is run.
+    """
+    run = Run(
+        "conv_autoencoder_mnist",
+        locals(),
+        family="autoencoders",
+        title="Convolutional autoencoder",
+        paper="Masci et al. 2011, ICANN",
+    )
+    arguments = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
+    train, test = (load_or_stand_in(data, split=split, **arguments) for split in ("train", "test"))
+
+    with run.strategy.scope():
+        model = ConvAutoencoder(train.example_shape, filters)
+        model.compile()
+    if steps is None and epochs is None:
+        epochs = 50
+    run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs)
+
+    if run.is_chief:
+        print(f"\nSavedModel: {export_model(model, run.export_folder)}")
+        images = (test.examples / 255.0).astype("float32")
+        errors = reconstruction_error(model, images)
+        by_pca = pca_reconstructions(train.examples, images, model.latent_dim)
+        errors["pca_mse"] = np.mean((by_pca - images) ** 2)
+        rows = [images[:12], model.reconstruct(images[:12]), by_pca[:12]]
+        names = ["image", "autoencoder", "PCA"]
+        path = run.folder / "reconstructions.png"
+        save_labelled_grid(np.stack(rows), model.value_range, path, row_labels=names)
+        similar = nearest_neighbours(test.examples[:8], train.examples, 8, latent_features(model))
+        save_neighbours(similar, model.value_range, run.folder / "similar_images.png")
+        if test.labels is not None:
+            latents = latent_features(model)(test.examples)
+            embedding_figure(latents, test.labels, run.folder / "latents.png")
+        size = f"codes of {model.latent_dim}"
+        protocol = f"{len(images):,} {test.name} test images, grey pixels, {size}"
+        run.finish(model, {name: (value, protocol) for name, value in errors.items()})
+    return run
+
+
+if __name__ == "__main__":
+    command_line(main)
