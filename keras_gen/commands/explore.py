@@ -201,7 +201,7 @@ def project(
     """Finds the latents whose images come closest to given ones, by gradient descent.
 
     Args:
-        model: a run folder or a .keras file. (An exported model has no gradients.)
+        model: a folder of saved_models/, a version in it, a run folder or a .keras file.
         data: where the images are from: a name or a folder; its first ones are taken.
         split: the split.
         num_images: how many.
@@ -231,7 +231,15 @@ def project(
     )
     latent.save_projection(result, loaded.value_range, files[".png"])
     print(f"mean squared error {result.errors.mean():.4g}")
-    _finish(files, source, data=data, errors=result.errors, latents=result.latents, seed=seed)
+    _finish(
+        files,
+        source,
+        data=data,
+        errors=result.errors,
+        restart_errors=result.restart_errors,
+        latents=result.latents,
+        seed=seed,
+    )
 
 
 # ---------------------------------------------------------------------- parts
