@@ -125,6 +125,23 @@ def test_pictures_and_arrays_are_measured_like_the_model_that_drew_them(sources,
     assert values[0] == pytest.approx(values[1], rel=1e-3)
 
 
+def test_a_finished_run_is_measured_anew(sources, tmp_path, capsys):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "model.keras").write_bytes((sources / "run" / "model.keras").read_bytes())
+    arguments = (SMALL["evaluate"], "--out", tmp_path / "picture.png", "--add")
+    assert "not the folder of a finished run" in failure(
+        capsys, "evaluate", run, *arguments[0], *arguments[1:]
+    )
+    kept = {"value": 1.5, "protocol": "kept"}
+    (run / "metrics.json").write_text(json.dumps({"finished": True, "metrics": {"a_loss": kept}}))
+    assert call("evaluate", run, tmp_path / "picture.png", "--add") == 0
+    measured = json.loads((run / "metrics.json").read_text())
+    assert measured["finished"] and measured["metrics"]["a_loss"] == kept
+    expected = json.loads((tmp_path / "picture.json").read_text())["metrics"]["recall"]
+    assert measured["metrics"]["recall"] == expected
+
+
 def test_arithmetic_takes_classes_of_a_model_that_encodes(tmp_path, monkeypatch):
     from keras_gen.commands import explore
 

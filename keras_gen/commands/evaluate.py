@@ -1,5 +1,6 @@
 """`evaluate` and `bias-curve`: how good the samples of a model are."""
 
+import json
 import pathlib
 import time
 from typing import Annotated
@@ -25,6 +26,7 @@ def evaluate(
     training_split: str | None = "train",
     out: pathlib.Path = pathlib.Path("evaluation.png"),
     overwrite: bool = False,
+    add: bool = False,
 ):
     """Measures a model's samples against held-out images, and whether it only memorized.
 
@@ -45,8 +47,11 @@ def evaluate(
             for no check.
         out: the picture; the JSON and the other picture are named after it.
         overwrite: replace them.
+        add: add the numbers to those of a finished run, from where `record` takes them.
     """
     files = check_files(out, (".png", ".json", "-nearest.png"), overwrite)
+    if add and not (model / "metrics.json").is_file():
+        raise ValueError(f"--add: {model} is not the folder of a finished run (no metrics.json).")
     import_tensorflow()
     from keras_gen.metrics.evaluation import evaluate_samples
     from keras_gen.metrics.evaluation_files import write_evaluation
@@ -69,6 +74,8 @@ def evaluate(
     result.details["model"] = str(source)
     paths = [files[ending] for ending in (".json", ".png", "-nearest.png")]
     written = write_evaluation(result, paths, training.examples if training else None)
+    if add:
+        _add_to_run(model / "metrics.json", result.as_dict()["metrics"])
     print(result)
     print(f"{seconds:.0f} s")
     say_written(written)
@@ -136,6 +143,15 @@ def bias_curve(
         print(f"{row['num_images']:>8,} {row['frechet_distance']:.4g} +- {row['std']:.2g}")
     print(f"{name} at infinity {limit:.4g} ({protocol})")
     say_written(files.values())
+
+
+def _add_to_run(path, metrics):
+    """Adds metrics to a run's `metrics.json`; those of the same names are measured anew."""
+    from keras_gen.artifacts import write_json
+
+    measured = json.loads(path.read_text(encoding="utf-8"))
+    measured["metrics"] |= metrics
+    write_json(path, measured)
 
 
 class _Pictures:

@@ -26,7 +26,7 @@ METRICS = (
     "classifier_score",
     "class_entropy_nats",
     "sliced_wasserstein",
-    "memorized_share",
+    "memorization_share",
     "duplicate_share",
     "conditional_accuracy",
     "factor_accuracy",
