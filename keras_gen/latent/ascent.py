@@ -8,7 +8,7 @@ networks, arXiv:1605.09304):
     objective = log p(value | decode(z))
                 - hold_weight * sum_f KL(p(f | decode(z_start)) || p(f | decode(z)))
                 - norm_weight * (|z| - |z_start|)^2
-    z <- z + learning_rate * d objective / d z
+    z <- z + learning_rate * gradient,   gradient = d objective / d z, shortened to 1 if longer
 
 f runs over the factors to hold. The norm matters because a generator has been trained on latents of
 the prior only, which for N(0, 1) all lie near the sphere of radius sqrt(D).
@@ -64,7 +64,7 @@ def ascend(
         feature: `(factor, value)`, what to raise; value is an integer, or one for each latent,
             `(N,)`.
         steps: gradient steps.
-        learning_rate: length of a step for a gradient of length 1.
+        learning_rate: length of a step for a gradient of length 1, and of the longest step.
         hold: names of factors that shall stay as they are.
         hold_weight: weight of their change.
         norm_weight: weight of the change of the latents' length.
@@ -95,6 +95,55 @@ def ascend(
     return Ascent(ends, decode_in_chunks(model, ends), log_probabilities)
 
 
+def move_by_ascent(
+    model,
+    classifier,
+    latents,
+    features,
+    *,
+    steps=50,
+    learning_rate=0.1,
+    hold_weight=1.0,
+    norm_weight=0.01,
+):
+    """Moves latents to each of several features by `ascend`, in place of fixed directions.
+
+    All other factors of the classifier are held, unless `hold_weight` is 0.
+
+    Args:
+        model: as for `ascend`.
+        classifier: as for `ascend`.
+        latents: `(N, D)`, where to start.
+        features: `(factor, value)` pairs.
+        steps: as for `ascend`.
+        learning_rate: as for `ascend`.
+        hold_weight: as for `ascend`.
+        norm_weight: as for `ascend`.
+
+    Returns:
+        `{(factor, value): float32 (N, D)}`, as `keras_gen.latent.directions.move` gives it.
+    """
+    latents, factors = as_latents(model, latents), dict.fromkeys(factor for factor, _ in features)
+    others = list(classifier(decode_in_chunks(model, latents[:1])))
+    moved = {}
+    for factor in factors:
+        values = [value for name, value in features if name == factor]
+        ends = ascend(
+            model,
+            classifier,
+            np.tile(latents, (len(values), 1)),
+            (factor, np.repeat(values, len(latents))),
+            steps=steps,
+            learning_rate=learning_rate,
+            hold=[name for name in others if name != factor] if hold_weight else (),
+            hold_weight=hold_weight,
+            norm_weight=norm_weight,
+        ).latents
+        parts = np.split(ends, len(values))
+        moved |= {(factor, value): part for value, part in zip(values, parts, strict=True)}
+    return moved
+
+
 @tf.function(reduce_retracing=True)
 def _climb(
     model,
@@ -123,7 +172,9 @@ def _climb(
                 start, now = start_scores[name], scores[name]
                 objective -= hold_weight * tf.reduce_sum(tf.exp(start) * (start - now), axis=-1)
         reached = reached.write(step, wanted)
-        latents += learning_rate * tape.gradient(objective, latents)
+        # Clipped: at the edge between two values gradients through a generator are spikes.
+        gradient = tf.clip_by_norm(tape.gradient(objective, latents), 1.0, axes=-1)
+        latents += learning_rate * gradient
     wanted = tf.gather(_read(model, classifier, latents)[factor], values, batch_dims=1)
     return latents, reached.write(steps, wanted).stack()
 

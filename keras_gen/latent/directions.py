@@ -245,13 +245,17 @@ def move(latents, directions, amount):
 
     Args:
         latents: `(N, D)`.
-        directions: `{feature: (D,)}`, of length 1.
-        amount: how far, in units of z; a standard deviation of a normal prior is 1.
+        directions: `{(factor, value): (D,)}`, of length 1.
+        amount: how far, in units of z (a standard deviation of a normal prior is 1); a number, or
+            `{factor: number}`.
 
     Returns:
-        `{feature: float32 (N, D)}`.
+        `{(factor, value): float32 (N, D)}`.
     """
     return {
-        feature: np.asarray(latents + amount * direction, "float32")
-        for feature, direction in directions.items()
+        (factor, value): np.asarray(
+            latents + (amount[factor] if isinstance(amount, dict) else amount) * direction,
+            "float32",
+        )
+        for (factor, value), direction in directions.items()
     }

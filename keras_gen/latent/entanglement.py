@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from keras_gen.artifacts import save_figure, save_labelled_grid
 from keras_gen.latent.access import decode_in_chunks
-from keras_gen.latent.directions import label_latents
+from keras_gen.latent.directions import label_latents, move
 
 
 class Entanglement(NamedTuple):
@@ -105,6 +105,38 @@ def control(entanglement):
         [[row == column for column in entanglement.observed] for row in entanglement.moved]
     )
     return float(entanglement.changed[own].mean()), float(entanglement.changed[~own].mean())
+
+
+def matching_amounts(model, classifier, latents, directions, share=0.5, limit=8.0, steps=7):
+    """How far to move along the directions of each factor until it changes in a given share.
+
+    Directions that hold others are weaker: the same amount moves less along them, and what moves
+    less changes less. Only at amounts that change the moved factor equally often does it show in
+    the other columns whether holding has helped.
+
+    Args:
+        model: as for `measure_entanglement`.
+        classifier: as for `measure_entanglement`.
+        latents: `(N, D)` before the move.
+        directions: `{(factor, value): (D,)}`, of length 1.
+        share: of images whose moved factor shall be read as another value.
+        limit: the most that is tried, and the answer where it is not enough.
+        steps: halvings of the interval from 0 to `limit`.
+
+    Returns:
+        `{factor: amount}`.
+    """
+    amounts = {}
+    for factor in dict.fromkeys(factor for factor, _ in directions):
+        own = {feature: each for feature, each in directions.items() if feature[0] == factor}
+        low, high = 0.0, limit
+        for _ in range(steps):
+            middle = (low + high) / 2
+            result = measure_entanglement(model, classifier, latents, move(latents, own, middle))
+            enough = result.changed[0, result.observed.index(factor)] >= share
+            low, high = (low, middle) if enough else (middle, high)
+        amounts[factor] = high
+    return amounts
 
 
 def save_entanglement(entanglements, path, title=None):

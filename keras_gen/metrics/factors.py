@@ -61,7 +61,7 @@ def build_factor_classifier(
     return keras.Model(images, logits, name="factor_classifier")
 
 
-def train_factor_classifier(data, *, epochs=10, batch_size=64, filters=32, noise=0.1, seed=0):
+def train_factor_classifier(data, *, steps=1000, batch_size=64, filters=32, noise=0.1, seed=0):
     """Trains a classifier of all factors of a data set, each with cross-entropy.
 
     Sets the global random seeds, so that the result is a function of the arguments alone and
@@ -70,7 +70,7 @@ def train_factor_classifier(data, *, epochs=10, batch_size=64, filters=32, noise
     Args:
         data: a labelled data set: `examples` uint8 `(N, H, W, C)`, `factors`
             `{name: integers (N,)}`, `factor_names` `{name: names of the values}`, `value_range`.
-        epochs: passes through the data; Adam's rate falls from 1e-3 to 0 along a cosine.
+        steps: training steps; Adam's rate falls from 1e-3 to 0 along a cosine.
         batch_size: images in a batch.
         filters: as in `build_factor_classifier`.
         noise: as in `build_factor_classifier`.
@@ -87,18 +87,18 @@ def train_factor_classifier(data, *, epochs=10, batch_size=64, filters=32, noise
     classifier = build_factor_classifier(
         data.examples.shape[1:], sizes, data.value_range, filters, noise, seed
     )
-    steps = epochs * -(-len(data.examples) // batch_size)
     classifier.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, steps)),
         {name: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for name in sizes},
     )
-    classifier.fit(
-        _scaled(data.examples, data.value_range),
-        {name: np.asarray(data.factors[name], "int64") for name in sizes},
-        batch_size=batch_size,
-        epochs=epochs,
-        verbose=0,
-    )
+    rng = np.random.default_rng(seed)
+    count = len(data.examples)
+    order = [rng.permutation(count) for _ in range(-(-steps * batch_size // count))]
+    for rows in np.concatenate(order)[: steps * batch_size].reshape(steps, batch_size):
+        classifier.train_on_batch(
+            _scaled(data.examples[rows], data.value_range),
+            {name: np.asarray(data.factors[name])[rows] for name in sizes},
+        )
     return classifier
 
 

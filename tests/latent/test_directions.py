@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.linalg import null_space
 from scipy.special import expit, log_softmax
 
-from keras_gen.latent.ascent import ascend
+from keras_gen.latent.ascent import ascend, move_by_ascent
 from keras_gen.latent.directions import (
     Labelled,
     fit_boundaries,
@@ -25,6 +25,7 @@ from keras_gen.latent.entanglement import (
     Entanglement,
     control,
     feature_name,
+    matching_amounts,
     measure_entanglement,
     save_entanglement,
     save_moves,
@@ -203,6 +204,9 @@ def test_latents_move_by_the_amount_along_the_direction():
     latents = np.ones((2, LATENT_DIM), "float32")
     moved = move(latents, {("size", 1): UNIT[4]}, -2.5)
     np.testing.assert_allclose(moved["size", 1] - latents, [-2.5 * UNIT[4]] * 2)
+    moved = move(latents, {("size", 1): UNIT[4], ("hair", 0): UNIT[5]}, {"size": 1.5, "hair": 0.5})
+    np.testing.assert_allclose(moved["size", 1] - latents, [1.5 * UNIT[4]] * 2)
+    np.testing.assert_allclose(moved["hair", 0] - latents, [0.5 * UNIT[5]] * 2)
 
 
 # ---------------------------------------------------------------------- ascent
@@ -210,14 +214,17 @@ def test_latents_move_by_the_amount_along_the_direction():
 
 def test_one_step_of_ascent_is_the_gradient_of_logistic_regression():
     latents = np.random.default_rng(5).normal(size=(3, LATENT_DIM)).astype("float32")
-    classifier = linear_classifier({"size": binary(SLANTED, scale=2.0)})
+    scale = 1.5  # long enough for the gradients of some latents to be shortened to 1
+    classifier = linear_classifier({"size": binary(SLANTED, scale)})
     for value, sign in ((0, -1.0), (1, 1.0)):
         result = ascend(MODEL, classifier, latents, ("size", value), steps=1, learning_rate=0.3)
-        probability = expit(sign * 2.0 * latents @ SLANTED)
-        expected = latents + 0.3 * (1.0 - probability)[:, None] * sign * 2.0 * SLANTED
+        probability = expit(sign * scale * latents @ SLANTED)
+        length = np.minimum(scale * (1.0 - probability), 1.0)
+        assert length.min() < 1.0
+        expected = latents + 0.3 * length[:, None] * sign * SLANTED
         np.testing.assert_allclose(result.latents, expected, atol=1e-5)
         np.testing.assert_allclose(result.log_probabilities[0], np.log(probability), atol=1e-5)
-        after = np.log(expit(sign * 2.0 * expected @ SLANTED))
+        after = np.log(expit(sign * scale * expected @ SLANTED))
         np.testing.assert_allclose(result.log_probabilities[1], after, atol=1e-5)
         np.testing.assert_allclose(result.images, MODEL.decode(expected), atol=1e-5)
 
@@ -262,6 +269,28 @@ def test_values_may_differ_from_latent_to_latent_and_do_not_touch_each_other():
             MODEL, classifier, latents[row], ("size", int(value)), hold=("colour",), steps=5
         )
         np.testing.assert_allclose(together.latents[row], alone.latents[0], atol=1e-5)
+
+
+def test_ascent_to_many_features_is_the_ascent_to_each():
+    latents = np.random.default_rng(7).normal(size=(3, LATENT_DIM)).astype("float32")
+    classifier, features = linear_classifier(MIXED), [("size", 1), ("shape", 0), ("size", 0)]
+    for hold_weight in (0.0, 2.0):
+        moved = move_by_ascent(
+            MODEL, classifier, latents, features, steps=3, hold_weight=hold_weight
+        )
+        assert set(moved) == set(features)
+        for (factor, value), each in moved.items():
+            hold = [name for name in MIXED if name != factor] if hold_weight else ()
+            alone = ascend(
+                MODEL,
+                classifier,
+                latents,
+                (factor, value),
+                steps=3,
+                hold=hold,
+                hold_weight=hold_weight,
+            )
+            np.testing.assert_allclose(each, alone.latents, atol=1e-5)
 
 
 def test_ascent_leaves_generator_and_classifier_as_they_were_bit_for_bit():
@@ -358,6 +387,18 @@ def test_shares_and_shifts_are_counted_by_hand():
         for each in thresholds.values()
     ]
     np.testing.assert_allclose(result.shifted, [shifts], atol=1e-5)
+
+
+def test_amounts_match_a_share_of_changes():
+    # Of z0 < 0, half lies above -0.674: a quarter of the normal distribution's quantiles.
+    latents = np.random.default_rng(9).normal(size=(2000, LATENT_DIM)).astype("float32")
+    directions = {("colour", 1): UNIT[0], ("size", 1): SLANTED}
+    amounts = matching_amounts(MODEL, linear_classifier(DISENTANGLED), latents, directions)
+    assert amounts["colour"] == pytest.approx(0.674, abs=0.15)
+    assert amounts["size"] == pytest.approx(0.674 * np.sqrt(2.0), abs=0.15)
+    never = {("colour", 1): UNIT[7]}
+    arguments = (MODEL, linear_classifier(DISENTANGLED), latents[:50], never)
+    assert matching_amounts(*arguments, limit=3.0) == {"colour": 3.0}
 
 
 def test_a_factor_of_ordered_values_aims_at_none():

@@ -31,7 +31,7 @@ def halves(count, seed):
 
 
 def test_factors_that_can_be_seen_are_learnt_and_read_on_other_images():
-    classifier = train_factor_classifier(halves(400, 0), epochs=12, filters=8)
+    classifier = train_factor_classifier(halves(400, 0), steps=80, filters=8)
     assert factor_accuracy(classifier, halves(200, 1)) == {"left": 1.0, "right": 1.0}
 
 
@@ -39,7 +39,7 @@ def test_a_factor_that_cannot_be_seen_is_guessed():
     data, others = halves(400, 0), halves(2000, 1)
     for each, seed in ((data, 2), (others, 3)):
         each.factors = {"coin": np.random.default_rng(seed).integers(2, size=len(each.examples))}
-    classifier = train_factor_classifier(data, epochs=2, filters=4)
+    classifier = train_factor_classifier(data, steps=20, filters=4)
     assert abs(factor_accuracy(classifier, others)["coin"] - 0.5) < 0.05
 
 
@@ -61,7 +61,7 @@ def test_training_is_a_function_of_its_seed_whatever_was_drawn_before():
         keras.random.normal((3,))
         np.random.rand()
         return train_factor_classifier(
-            halves(40, 0), epochs=1, batch_size=20, filters=2, seed=5
+            halves(40, 0), steps=3, batch_size=20, filters=2, seed=5
         ).get_weights()
 
     first, again = weights(), weights()
@@ -110,4 +110,4 @@ def test_sets_without_usable_factors_are_refused(factors, message):
     data = halves(2, 0)
     data.factors = factors
     with pytest.raises(ValueError, match=message):
-        train_factor_classifier(data, epochs=1)
+        train_factor_classifier(data, steps=1)
