@@ -21,7 +21,7 @@ PAPER = "arXiv:1907.10786"
 
 def main(
     data: str = "lpc_sprites",
-    image_size: tuple[int, int] = (64, 32),
+    image_size: tuple[int, int] = (32, 32),
     filters: int = 32,
     classifier_steps: int = 1000,
     batch_size: int = 64,
@@ -33,8 +33,9 @@ def main(
     """Trains a DCGAN, finds the directions of its images' factors and measures entanglement.
 
     Args:
-        data: a set with labelled factors: lpc_sprites, shapes (with --image-size 32 32).
-        image_size: height and width, multiples of 4; sprites fill the middle half of 64 x 64.
+        data: a set with labelled factors: lpc_sprites, shapes.
+        image_size: height and width, multiples of 4. At 64 the discriminator soon wins, with
+            these settings, and the sprites stay noise.
         filters: channels beside the images; layers further in have two, four, ... times as many.
         classifier_steps: training steps of the classifier.
         batch_size: images in a batch, over all replicas.
