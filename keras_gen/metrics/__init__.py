@@ -7,6 +7,7 @@ from keras_gen.metrics.bias import (
 )
 from keras_gen.metrics.classifier_score import ClassifierScore, classifier_score
 from keras_gen.metrics.classifiers import ClassifierExtractor, build_classifier, save_classifier
+from keras_gen.metrics.completion import completion_nll_nats, neighbour_completions
 from keras_gen.metrics.diversity import DiversityWarning
 from keras_gen.metrics.embedding import embedding_figure
 from keras_gen.metrics.evaluation import evaluate_samples
@@ -63,7 +64,11 @@ from keras_gen.metrics.modes import (
     stacked_modes,
 )
 from keras_gen.metrics.neighbours import PRDC, density_coverage, prdc, precision_recall
-from keras_gen.metrics.pca import pca_reconstructions
+from keras_gen.metrics.pca import (
+    autoencoder_metrics,
+    pca_reconstructions,
+    save_reconstructions_beside_pca,
+)
 from keras_gen.metrics.probes import (
     Probe,
     labelled_subset,
@@ -104,11 +109,13 @@ __all__ = [
     "SlicedWasserstein",
     "StackedModes",
     "active_units",
+    "autoencoder_metrics",
     "bits_per_dim",
     "build_classifier",
     "build_factor_classifier",
     "class_histogram",
     "classifier_score",
+    "completion_nll_nats",
     "convolutional_features",
     "density_coverage",
     "duplicate_share",
@@ -138,6 +145,7 @@ __all__ = [
     "mean_and_standard_error",
     "memorization",
     "mode_coverage",
+    "neighbour_completions",
     "pca_features",
     "pca_reconstructions",
     "pixel_features",
@@ -153,6 +161,7 @@ __all__ = [
     "save_classifier",
     "save_memorization_grid",
     "save_reconstructions",
+    "save_reconstructions_beside_pca",
     "save_scatter",
     "sliced_wasserstein",
     "sliced_wasserstein_pyramid",

@@ -3,6 +3,7 @@
 Floating-point sums depend on how the rows are grouped, and so do the features of a network. Rows
 are therefore regrouped into blocks of `BLOCK_ROWS` before anything is computed from them: however
 they were batched, a set gives the same blocks, hence the same bits, as when it is given at once.
+(On one machine: another number of threads groups the sums inside a block in another way.)
 
 Shapes: rows `(N, D)`; images uint8 `(N, H, W, C)`.
 """

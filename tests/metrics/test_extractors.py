@@ -26,8 +26,8 @@ from keras_gen.metrics.extractors import SHIPPED, PixelExtractor, get_extractor
 
 WEIGHTS = pathlib.Path(inception.__file__).parent / "weights"
 SHA256 = {
-    "mnist": "?",
-    "fashion_mnist": "?",
+    "mnist": "f733a31eb2d1e6e9c63268d11411aacddeca80254239c0ca9b1c820ede622b55",
+    "fashion_mnist": "0c882a2ddaefba85ce0a968ad3bcf8f01a8deb7c49a882045029b44df1b77d7e",
 }
 LEAST_ACCURACY = {"mnist": 0.994, "fashion_mnist": 0.92}
 RANDOM = np.random.default_rng(0)

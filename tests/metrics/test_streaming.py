@@ -31,7 +31,7 @@ REAL = RANDOM.standard_normal((1300, 9)).astype("float32")
 GENERATED = (RANDOM.standard_normal((1100, 9)) * 1.2 + 0.3).astype("float32")
 PROBABILITIES = RANDOM.dirichlet(np.ones(5), 1100).astype("float32")
 IMAGES = RANDOM.integers(0, 256, (1200, 6, 6, 1), dtype="uint8")
-
+FLIPPED = np.flip(IMAGES, axis=1) // 2
 WEIGHTS = RANDOM.standard_normal((36, 9)).astype("float32")
 
 
@@ -62,16 +62,31 @@ def two_sets(metric, real_batches, generated_batches):
     return metric.result()
 
 
-@settings(max_examples=12, deadline=None)
+METRICS = {
+    "frechet": (FrechetDistance, frechet_distance),
+    "prdc": (PRDC, prdc),
+    "kernel": (
+        functools.partial(KernelDistance, subsets=3, subset_size=200, seed=7),
+        functools.partial(kernel_distance, subsets=3, subset_size=200, seed=7),
+    ),
+    "sliced": (
+        functools.partial(SlicedWasserstein, projections=20, order=1, seed=7),
+        functools.partial(sliced_wasserstein, projections=20, order=1, seed=7),
+    ),
+}
+
+
+@functools.cache
+def of_the_whole_sets(name):
+    return METRICS[name][1](REAL, GENERATED)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@settings(max_examples=8, deadline=None)
 @given(CUTS, CUTS)
-def test_batches_of_any_size_give_the_bits_of_the_whole_set(real_cuts, generated_cuts):
+def test_batches_of_any_size_give_the_bits_of_the_whole_set(name, real_cuts, generated_cuts):
     real, generated = batched(REAL, real_cuts), batched(GENERATED, generated_cuts)
-    assert two_sets(FrechetDistance(), real, generated) == frechet_distance(REAL, GENERATED)
-    assert two_sets(PRDC(), real, generated) == prdc(REAL, GENERATED)
-    streaming = two_sets(KernelDistance(None, 3, 200, 7), real, generated)
-    assert streaming == kernel_distance(REAL, GENERATED, 3, 200, 7)
-    streaming = two_sets(SlicedWasserstein(None, 20, 1, 7), real, generated)
-    assert streaming == sliced_wasserstein(REAL, GENERATED, 20, 1, 7)
+    assert two_sets(METRICS[name][0](), real, generated) == of_the_whole_sets(name)
 
 
 @settings(max_examples=12, deadline=None)
@@ -97,18 +112,18 @@ def test_batches_of_three_sets_give_the_bits_of_the_whole_sets():
     assert np.array_equal(check.result().distances, whole.distances)
 
 
-@pytest.mark.parametrize(
-    "metric",
-    [FrechetDistance, functools.partial(KernelDistance, subsets=2), SlicedWasserstein, PRDC],
-    ids=["frechet", "kernel", "sliced", "prdc"],
-)
+@functools.cache
+def of_all_images(name):
+    return two_sets(METRICS[name][0](extractor), [IMAGES], [FLIPPED])
+
+
+@pytest.mark.parametrize("name", METRICS)
 @settings(max_examples=5, deadline=None)
 @given(CUTS)
-def test_images_in_batches_of_any_size_go_through_the_extractor_alike(metric, cuts):
-    generated = np.flip(IMAGES, axis=1) // 2
-    whole = two_sets(metric(extractor), [IMAGES], [generated])
-    streaming = two_sets(metric(extractor), batched(IMAGES, cuts), batched(generated, cuts[::2]))
-    assert streaming == whole
+def test_images_in_batches_of_any_size_go_through_the_extractor_alike(name, cuts):
+    metric = METRICS[name][0](extractor)
+    streaming = two_sets(metric, batched(IMAGES, cuts), batched(FLIPPED, cuts[::2]))
+    assert streaming == of_all_images(name)
 
 
 def test_the_classifier_score_takes_the_extractors_probabilities():
