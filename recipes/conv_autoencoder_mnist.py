@@ -7,15 +7,11 @@ The figure of the Keras blog, whose network is the default, is 0.094 nats per pi
 of batches of 128. Measured time, machine and results: results/conv_autoencoder_mnist*.json.
 """
 
-import numpy as np
-
-from keras_gen.artifacts import save_labelled_grid
 from keras_gen.data import load_or_stand_in
 from keras_gen.export import export_model
 from keras_gen.latent import latent_features, nearest_neighbours, save_neighbours
 from keras_gen.metrics.embedding import embedding_figure
-from keras_gen.metrics.likelihood import reconstruction_error
-from keras_gen.metrics.pca import pca_reconstructions
+from keras_gen.metrics.pca import autoencoder_metrics, save_reconstructions_beside_pca
 from keras_gen.models import ConvAutoencoder
 from keras_gen.training import Options, Run, RunOptions, command_line
 
@@ -49,8 +45,8 @@ def main(
         title="Convolutional autoencoder",
         paper="Masci et al. 2011, ICANN",
     )
-    arguments = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
-    train, test = (load_or_stand_in(data, split=split, **arguments) for split in ("train", "test"))
+    load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
+    train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
 
     with run.strategy.scope():
         model = ConvAutoencoder(train.example_shape, filters)
@@ -61,22 +57,15 @@ def main(
 
     if run.is_chief:
         print(f"\nSavedModel: {export_model(model, run.export_folder)}")
-        images = (test.examples / 255.0).astype("float32")
-        errors = reconstruction_error(model, images)
-        by_pca = pca_reconstructions(train.examples, images, model.latent_dim)
-        errors["pca_mse"] = np.mean((by_pca - images) ** 2)
-        rows = [images[:12], model.reconstruct(images[:12]), by_pca[:12]]
-        names = ["image", "autoencoder", "PCA"]
-        path = run.folder / "reconstructions.png"
-        save_labelled_grid(np.stack(rows), model.value_range, path, row_labels=names)
-        similar = nearest_neighbours(test.examples[:8], train.examples, 8, latent_features(model))
-        save_neighbours(similar, model.value_range, run.folder / "similar_images.png")
+        folder = run.folder
+        save_reconstructions_beside_pca(model, train, test, folder / "reconstructions.png")
+        encode = latent_features(model)
+        similar = nearest_neighbours(test.examples[:8], train.examples, 8, encode)
+        save_neighbours(similar, model.value_range, folder / "similar_images.png")
         if test.labels is not None:
-            latents = latent_features(model)(test.examples)
-            embedding_figure(latents, test.labels, run.folder / "latents.png")
-        size = f"codes of {model.latent_dim}"
-        protocol = f"{len(images):,} {test.name} test images, grey pixels, {size}"
-        run.finish(model, {name: (value, protocol) for name, value in errors.items()})
+            method = "tsne" if model.latent_dim > 8 else "pca"
+            embedding_figure(encode(test.examples), test.labels, folder / "latents.png", method)
+        run.finish(model, autoencoder_metrics(model, train, test))
     return run
 
 

@@ -21,7 +21,6 @@ def main(
     data: str = "mnist",
     image_size: int = 28,
     latent_dim: int = 2,
-    filters: tuple[int, ...] = (32, 64),
     beta: float = 1.0,
     batch_size: int = 128,
     steps: int | None = None,
@@ -33,9 +32,8 @@ def main(
 
     Args:
         data: a TFDS name, a folder of images, or an embedded set: digits, shapes.
-        image_size: side of the images; a multiple of 4 with two filters.
+        image_size: side of the images; a multiple of 4.
         latent_dim: size of a latent; with 2 the manifold is drawn.
-        filters: channels of the encoder's convolutions.
         beta: weight of the divergence.
         batch_size: images in a batch, over all replicas.
         steps: training steps in all; 30 epochs where epochs is not given either.
@@ -43,14 +41,18 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    title = "Convolutional VAE"
-    paper = "arXiv:1312.6114"
-    run = Run("conv_vae_mnist", locals(), family="autoencoders", title=title, paper=paper)
+    run = Run(
+        "conv_vae_mnist",
+        locals(),
+        family="autoencoders",
+        title="Convolutional VAE",
+        paper="arXiv:1312.6114",
+    )
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
 
     with run.strategy.scope():
-        model = ConvVAE(train.example_shape, latent_dim, filters, beta=beta)
+        model = ConvVAE(train.example_shape, latent_dim, beta=beta)
         model.compile()
     epochs = 30 if steps is None and epochs is None else epochs
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs)

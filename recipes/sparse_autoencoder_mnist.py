@@ -14,8 +14,7 @@ from keras_gen.data import load_or_stand_in
 from keras_gen.export import export_model
 from keras_gen.latent import latent_features
 from keras_gen.metrics.embedding import embedding_figure
-from keras_gen.metrics.likelihood import reconstruction_error
-from keras_gen.metrics.pca import pca_reconstructions
+from keras_gen.metrics.pca import autoencoder_metrics, save_reconstructions_beside_pca
 from keras_gen.models import SparseAutoencoder
 from keras_gen.training import Options, Run, RunOptions, command_line
 
@@ -53,8 +52,8 @@ def main(
         title="Sparse autoencoder",
         paper="Ng 2011, CS294A lecture notes",
     )
-    arguments = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
-    train, test = (load_or_stand_in(data, split=split, **arguments) for split in ("train", "test"))
+    load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
+    train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
 
     with run.strategy.scope():
         model = SparseAutoencoder(train.example_shape, latent_dim, hidden_units, sparsity)
@@ -65,25 +64,21 @@ def main(
 
     if run.is_chief:
         print(f"\nSavedModel: {export_model(model, run.export_folder)}")
-        images = (test.examples / 255.0).astype("float32")
-        errors = reconstruction_error(model, images)
-        by_pca = pca_reconstructions(train.examples, images, latent_dim)
-        errors["pca_mse"] = np.mean((by_pca - images) ** 2)
-        latents = latent_features(model)(images)
-        errors["active_units"] = np.mean(np.sum(latents > 0, axis=1))
-        rows = [images[:12], model.reconstruct(images[:12]), by_pca[:12]]
-        names = ["image", "autoencoder", "PCA"]
-        path = run.folder / "reconstructions.png"
-        save_labelled_grid(np.stack(rows), model.value_range, path, row_labels=names)
+        folder = run.folder
+        save_reconstructions_beside_pca(model, train, test, folder / "reconstructions.png")
+        latents = latent_features(model)(test.examples)
         # What each unit stands for: the test images that it answers to most.
         units = np.argsort(-latents.mean(axis=0))[:12]
-        strongest = np.stack([images[np.argsort(-latents[:, unit])[:10]] for unit in units])
+        strongest = np.stack([test.examples[np.argsort(-latents[:, unit])[:10]] for unit in units])
         names = [f"unit {unit}: {np.mean(latents[:, unit] > 0):.0%}" for unit in units]
-        save_labelled_grid(strongest, model.value_range, run.folder / "units.png", row_labels=names)
+        save_labelled_grid(strongest, (0, 255), folder / "units.png", row_labels=names)
         if test.labels is not None:
-            embedding_figure(latents, test.labels, run.folder / "latents.png")
-        protocol = f"{len(images):,} {test.name} test images, grey pixels, codes of {latent_dim}"
-        run.finish(model, {name: (value, protocol) for name, value in errors.items()})
+            method = "tsne" if latent_dim > 8 else "pca"
+            embedding_figure(latents, test.labels, folder / "latents.png", method)
+        metrics = autoencoder_metrics(model, train, test)
+        active = np.mean(np.sum(latents > 0, axis=1))
+        metrics["active_units"] = (active, f"units of a code above 0, mean over {test.split}")
+        run.finish(model, metrics)
     return run
 
 

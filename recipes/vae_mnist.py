@@ -70,7 +70,7 @@ def main(
     if run.is_chief:
         print(f"\nSavedModel: {export_model(model, run.export_folder)}")
         save_reconstructions(model, test, run.folder / "reconstructions.png")
-        if latent_dim == 2:
+        if latent_dim == 2 and latent == "normal":
             save_manifold(draw_manifold(model), model.value_range, run.folder / "manifold.png")
         run.finish(model, likelihood_metrics(model, test, seed=seed))
     return run

@@ -30,6 +30,21 @@ TINY = {
         "batch_size": 16,
         "steps": 3,
     },
+    "conditional_vae_mnist": {
+        "data": "digits",
+        "image_size": 8,
+        "latent_dim": 2,
+        "judged": 50,
+        "batch_size": 16,
+        "steps": 3,
+    },
+    "quadrant_cvae_mnist": {
+        "data": "digits",
+        "image_size": 8,
+        "code_dim": 2,
+        "batch_size": 16,
+        "steps": 3,
+    },
     "sparse_autoencoder_mnist": {
         "data": "digits",
         "image_size": 8,

@@ -96,10 +96,7 @@ class ExportedModel:
         Raises:
             ValueError: an argument is none of the above.
         """
-        if seed is None:
-            seed = int(np.random.default_rng().integers(2**62))
-        if not isinstance(seed, int | np.integer) or not -(2**63) <= seed < 2**63:
-            raise ValueError(f"seed={seed!r}: give an integer of at most 64 bits, or None.")
+        seed = _checked_seed(seed)
         most = self.description["max_images"]
         if not isinstance(num_images, int | np.integer) or not 1 <= num_images <= most:
             raise ValueError(
@@ -127,6 +124,21 @@ class ExportedModel:
     def log_prob(self, images, labels=None):
         """Log-likelihoods in nats, `(B,)`, float32, of images `(B, H, W, C)` in `value_range`."""
         return self.call("log_prob", images=images, **_given(labels=labels))["log_prob"]
+
+    def complete(self, images, seed=None):
+        """Draws a completion of each image, of a model that completes what it sees a part of.
+
+        Args:
+            images: `(B, H, W, C)` in `value_range`; only the part that is seen is looked at.
+            seed: an integer of 64 bits for the same completions each time; None for fresh ones.
+
+        Returns:
+            float32 `(B, H, W, C)`: those that the model's own `complete` gives.
+
+        Raises:
+            ValueError: the seed is none of the above, or the model completes nothing.
+        """
+        return self.call("complete", seed=_checked_seed(seed), images=images)["images"]
 
     def _sampling_labels(self, num_images, seed, labels):
         """The labels to sample with, checked or drawn; None for a model without classes."""
@@ -180,6 +192,15 @@ class ExportedModel:
             )
         tensors = {name: _as_tensor(name, inputs[name], spec) for name, spec in specs.items()}
         return self._saved_model.signatures[signature](**tensors)
+
+
+def _checked_seed(seed):
+    """The seed, or a fresh one for None."""
+    if seed is None:
+        return int(np.random.default_rng().integers(2**62))
+    if not isinstance(seed, int | np.integer) or not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed={seed!r}: give an integer of at most 64 bits, or None.")
+    return seed
 
 
 def _given(**inputs):

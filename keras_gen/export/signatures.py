@@ -6,6 +6,7 @@ A signature follows from the methods that a model has, not from its class:
     sample(seed, num_images)                     the same, and draw_latents
     sample_truncated(seed, num_images, truncation)   if draw_latents takes a truncation
     encode(images), reconstruct(images), log_prob(images)    the method of that name, image_shape
+    complete(seed, images)                       draw_completions, image_shape
 
 Of a conditional model, with num_classes, all of them but those whose method takes images alone have
 one more input, labels, a class for each image or latent.
@@ -38,7 +39,8 @@ def build_signatures(model):
         ValueError: the methods allow no signature.
     """
     signatures = {}
-    for build in (_decode, _sample, _sample_truncated, _encode, _reconstruct, _log_prob):
+    builders = (_decode, _sample, _sample_truncated, _encode, _reconstruct, _log_prob, _complete)
+    for build in builders:
         function = build(model)
         if function is not None:
             signatures[build.__name__.lstrip("_")] = function.get_concrete_function()
@@ -110,6 +112,19 @@ def _reconstruct(model):
 
 def _log_prob(model):
     return _of_images(model, "log_prob", "log_prob")
+
+
+def _complete(model):
+    if not _has(model, "draw_completions", "image_shape"):
+        return None
+    images_spec = tf.TensorSpec((None, *model.image_shape), "float32", "images")
+
+    @tf.function(input_signature=[tf.TensorSpec((), "int64", "seed"), images_spec])
+    def complete(seed, images):
+        images = tf.ensure_shape(images, (None, *model.image_shape))
+        return {"images": _as_images(model, model.draw_completions(images, tf.stack([seed, 0])))}
+
+    return complete
 
 
 _SAMPLE_INPUTS = [tf.TensorSpec((), "int64", "seed"), tf.TensorSpec((), "int32", "num_images")]

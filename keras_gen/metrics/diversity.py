@@ -8,9 +8,14 @@ same size, in pixels or features, by two ratios:
     nearest  mean distance from a sample to the nearest other one / the same of real data
              falls when samples come in near-identical copies, however far these lie apart
 
-`diversity` is the lesser of the two: 1 for real data, 0 for a constant generator, and for one
-that has only half as many different images as are drawn. It tells collapse from variety, not good
-images from bad ones: noise is diverse.
+`diversity` is the lesser of the two: 1 for real data, 0 for a constant generator, and about 0 for
+one that repeats a few images. It tells collapse from variety, not good images from bad ones:
+noise is diverse.
+
+Pixels notice a generator whose samples are alike or repeat, not one that keeps to one class: 64
+MNIST images of one digit still have a diversity of 0.45 (ones) to 0.98 (twos). In the features of
+the MNIST classifier they have 0.22 to 0.42, and the samples of a healthy DCGAN 0.75 (in pixels
+0.99, and above 0.9 from its 500th step on): give `features` where there is a classifier.
 """
 
 import warnings
@@ -28,8 +33,8 @@ class DiversityWarning(keras.callbacks.Callback):
     logs at an epoch's end get the last value as `diversity`; `measurements` holds all of them.
 
     What it costs: one pass of `num_samples` images through the generator every `every` steps, and
-    their pairwise distances. With the defaults and training batches of 128 that is below 1 % of
-    the training time.
+    their pairwise distances. Of the training of recipes/dcgan_mnist.py on two CPU cores the
+    defaults take 0.06 %: 11 ms every 200 steps of 0.1 s.
 
     Args:
         real_data: uint8 images `(N, H, W, C)`, such as a data set's `examples`, with which samples

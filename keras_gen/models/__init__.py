@@ -9,22 +9,24 @@ from keras_gen.models.autoencoders import (
     ConvVAE,
     DenoisingAutoencoder,
     GumbelVAE,
+    QuadrantCVAE,
     SparseAutoencoder,
 )
 from keras_gen.models.base import GenerativeModel
 from keras_gen.models.gans import DCGAN, GAN
 
 __all__ = [
-    "ConditionalVAE",
     "DCGAN",
     "GAN",
     "IWAE",
+    "VAE",
     "Autoencoder",
+    "ConditionalVAE",
     "ConvAutoencoder",
     "ConvVAE",
     "DenoisingAutoencoder",
     "GenerativeModel",
     "GumbelVAE",
+    "QuadrantCVAE",
     "SparseAutoencoder",
-    "VAE",
 ]

@@ -4,6 +4,8 @@
 METRICS = (
     "nll_nats",
     "elbo_nats",
+    "baseline_nll_nats",
+    "neighbours_nll_nats",
     "bits_per_dim",
     "bce_per_pixel",
     "reconstruction_mse",

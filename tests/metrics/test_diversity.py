@@ -1,5 +1,7 @@
 """On generators that collapse on purpose, on healthy ones, and against distances by definition."""
 
+import os
+import pathlib
 import warnings
 from types import SimpleNamespace
 
@@ -10,6 +12,7 @@ from scipy.spatial.distance import cdist
 
 from keras_gen.data import load
 from keras_gen.metrics.diversity import DiversityWarning
+from keras_gen.metrics.extractors import get_extractor
 from keras_gen.models import GAN, GenerativeModel
 from keras_gen.training import Run, RunOptions
 
@@ -153,6 +156,27 @@ def test_features_decide_where_they_are_given():
     (spread, _), texts = one_measurement(samples, real, features=brightness)
     assert set(seen) == {np.dtype("uint8")}
     assert spread < 1e-9 and len(texts) == 1
+
+
+REAL_DATA = os.environ.get("TFDS_DATA_DIR", "")
+
+
+@pytest.mark.skipif(
+    not REAL_DATA or not (pathlib.Path(REAL_DATA) / "mnist").is_dir(),
+    reason="TFDS_DATA_DIR holds no prepared mnist",
+)
+def test_one_class_only_is_noticed_in_the_features_of_a_classifier():
+    digits = load("mnist", split="test")
+    classifier = get_extractor("mnist")
+    arguments = {"features": lambda images: classifier(images).features}
+    real = digits.examples[:256]
+    for label in (1, 2, 4):  # the least and the most diverse
+        images = digits.examples[digits.labels == label][:64] / 255.0
+        (spread, _), texts = one_measurement(images, real, **arguments)
+        assert spread < 0.5
+        assert len(texts) == 1 and "samples are alike" in texts[0]
+    _, texts = one_measurement(digits.examples[1000:1064] / 255.0, real, **arguments)
+    assert not texts
 
 
 def test_real_data_in_the_order_of_their_labels_give_the_same_reference():

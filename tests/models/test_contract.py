@@ -24,6 +24,7 @@ from keras_gen.models import (
     DenoisingAutoencoder,
     GenerativeModel,
     GumbelVAE,
+    QuadrantCVAE,
     SparseAutoencoder,
 )
 from keras_gen.training import checkpoints
@@ -73,6 +74,16 @@ MODELS = {
     "ConditionalVAE": (
         ConditionalVAE,
         {"image_shape": IMAGE_SHAPE, "num_classes": 3, "latent_dim": 2, "hidden_units": (6, 5)},
+    ),
+    "QuadrantCVAE": (
+        QuadrantCVAE,
+        {
+            "image_shape": IMAGE_SHAPE,
+            "seen_quadrants": 2,
+            "code_dim": 2,
+            "hidden_units": (6, 5),
+            "num_exemplars": 3,
+        },
     ),
     "DenoisingAutoencoder-masking": (
         DenoisingAutoencoder,

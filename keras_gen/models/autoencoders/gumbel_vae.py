@@ -22,7 +22,8 @@ training too and takes the gradient of the relaxed ones; then it is one, with a 
 Differences from the paper:
     - The prior is uniform; the paper learns it.
     - The hidden layers are those of the author's published notebook, 512 and 256 rectified units;
-      the paper's text names none. Adam instead of gradient descent with momentum 0.9.
+      the paper's text names none. Its annealing rate, 3e-5, lies between the paper's two, 1e-5 and
+      1e-4. Adam instead of gradient descent with momentum 0.9.
 
 Shapes: images (B, H, W, C) in [0, 1]; parameters and latents (B, num_variables * num_classes), for
 Bernoulli variables (B, num_variables); what the decoder gives (B, H, W, C).
@@ -52,7 +53,7 @@ def annealed_temperature(train_steps, annealing_rate, annealing_every):
         float32 scalar.
 
     Reference:
-        arXiv:1611.01144, section 4.1.
+        arXiv:1611.01144, section 4.
     """
     changed = train_steps // annealing_every * annealing_every
     temperature = ops.exp(-annealing_rate * ops.cast(changed, "float32"))
@@ -77,7 +78,7 @@ class GumbelVAE(VAE):
         ValueError: an argument is none of the above.
 
     Reference:
-        arXiv:1611.01144, sections 2 and 4.2.
+        arXiv:1611.01144, sections 2 and 4.
     """
 
     def __init__(

@@ -43,9 +43,8 @@ from keras_gen.losses import (
     bernoulli_log_likelihood,
     discretized_logistic_log_likelihood,
     gaussian_log_likelihood,
-    jensen_shannon_monte_carlo,
-    skew_geometric_jensen_shannon,
 )
+from keras_gen.models.autoencoders.latent_divergences import DIVERGENCES
 from keras_gen.models.autoencoders.latents import LATENTS
 from keras_gen.models.base import GenerativeModel, check_positive, sampling_seed
 
@@ -56,38 +55,6 @@ LIKELIHOODS = {
 }
 _INITIAL_LOG_SCALE = -2.0  # of a learned scale: near the deviation that pixels in [0, 1] have
 _CHUNK = 256  # images that `elbo` takes at a time
-
-
-def kl_divergence(latent, parameters, latents, prior_latents):
-    """KL(q || p) in closed form, `(B,)`."""
-    return ops.sum(latent.kl(parameters), axis=-1)
-
-
-def geometric_js_divergence(latent, parameters, latents, prior_latents):
-    """Skew-geometric Jensen-Shannon divergence, closed form of Gaussians (arXiv:2006.10599)."""
-    return ops.sum(skew_geometric_jensen_shannon(*latent.moments(parameters)), axis=-1)
-
-
-def monte_carlo_js_divergence(latent, parameters, latents, prior_latents):
-    """Jensen-Shannon divergence of each coordinate from a draw of q and one of p, `(B,)`.
-
-    Added up over coordinates: that of whole latents is at most log 2, and with many coordinates
-    so close to it that nothing is left to learn from.
-    """
-    divergences = jensen_shannon_monte_carlo(
-        log_p_at_p=latent.log_prior(prior_latents),
-        log_q_at_p=latent.log_posterior(prior_latents, parameters),
-        log_p_at_q=latent.log_prior(latents),
-        log_q_at_q=latent.log_posterior(latents, parameters),
-    )
-    return ops.sum(divergences, axis=-1)
-
-
-DIVERGENCES = {
-    "kl": kl_divergence,
-    "js_geometric": geometric_js_divergence,
-    "js_monte_carlo": monte_carlo_js_divergence,
-}
 
 
 def build_encoder(image_shape, num_parameters, hidden_units, activation):

@@ -18,6 +18,11 @@ def test_the_default_networks_are_those_of_the_example():
     assert shapes_of(model.encoder, keras.layers.Dense) == [(16,), (4,)]
     upwards = shapes_of(model.decoder, keras.layers.Conv2DTranspose)
     assert upwards == [(14, 14, 64), (28, 28, 32), (28, 28, 1)]
+    for network in (model.encoder, model.decoder):
+        activations = [
+            layer.activation.__name__ for layer in network.layers if hasattr(layer, "activation")
+        ]
+        assert activations == ["relu", "relu", "relu", "linear"]
     # As the example prints them.
     assert model.encoder.count_params() == 69_076
     assert model.decoder.count_params() == 65_089
