@@ -81,18 +81,27 @@ def ascend(
     for name, number in (("hold_weight", hold_weight), ("norm_weight", norm_weight)):
         if not number >= 0.0:
             raise ValueError(f"{name}={number!r}: give a number of at least 0.")
-    latents, hold, (factor, values) = as_latents(model, latents), tuple(hold), feature
+    latents, (factor, values) = as_latents(model, latents), feature
     values = np.broadcast_to(np.asarray(values), (len(latents),))
-    _check_feature(classifier(decode_in_chunks(model, latents[:1])), factor, values, hold)
-    numbers = [tf.constant(each, "float32") for each in (learning_rate, hold_weight, norm_weight)]
+    scores = classifier(decode_in_chunks(model, latents[:1]))
+    _check_feature(scores, factor, values, hold)
+    # As weights of all factors, so that one graph serves every feature and every choice to hold.
+    wanted = {name: np.zeros((len(latents), each.shape[-1])) for name, each in scores.items()}
+    wanted[factor][np.arange(len(latents)), values] = 1.0
+    holds = {name: hold_weight if name in hold else 0.0 for name in scores}
+    numbers = tf.nest.map_structure(_float, (holds, learning_rate, norm_weight))
     parts = []
     for start in range(0, len(latents), CHUNK):
-        chunk = (latents[start : start + CHUNK], values[start : start + CHUNK].astype("int32"))
-        tensors = (*map(tf.constant, chunk), tf.constant(steps), *numbers)
-        parts.append(_climb(model, classifier, factor, hold, *tensors))
+        rows = slice(start, start + CHUNK)
+        chunk = tf.nest.map_structure(lambda each, rows=rows: _float(each[rows]), (latents, wanted))
+        parts.append(_climb(model, classifier, *chunk, tf.constant(steps), *numbers))
     ends = np.concatenate([part[0] for part in parts])
     log_probabilities = np.concatenate([part[1] for part in parts], axis=1)
     return Ascent(ends, decode_in_chunks(model, ends), log_probabilities)
+
+
+def _float(value):
+    return tf.constant(value, "float32")
 
 
 def move_by_ascent(
@@ -145,38 +154,36 @@ def move_by_ascent(
 
 
 @tf.function(reduce_retracing=True)
-def _climb(
-    model,
-    classifier,
-    factor,
-    hold,
-    latents,
-    values,
-    steps,
-    learning_rate,
-    hold_weight,
-    norm_weight,
-):
-    """The latents after all steps, and the values' log-probabilities along the way."""
-    start_scores, start_norms = _read(model, classifier, latents), tf.norm(latents, axis=-1)
+def _climb(model, classifier, latents, wanted, steps, holds, learning_rate, norm_weight):
+    """The latents after all steps, and the log-probability of what is wanted along the way.
+
+    wanted: {factor: (N, K)}, 1 for the value to raise, else 0; holds: {factor: weight}.
+    """
+    start, start_norms = _read(model, classifier, latents), tf.norm(latents, axis=-1)
     reached = tf.TensorArray(tf.float32, size=steps + 1)
     for step in tf.range(steps):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(latents)
-            scores = _read(model, classifier, latents)
-            wanted = tf.gather(scores[factor], values, batch_dims=1)
+            now = _read(model, classifier, latents)
+            score = _sum_of(wanted[name] * now[name] for name in now)
+            changes = _sum_of(
+                holds[name] * tf.exp(start[name]) * (start[name] - now[name]) for name in now
+            )
             # The small number: the gradient of a norm is not a number at 0.
             norms = tf.sqrt(tf.reduce_sum(latents**2, axis=-1) + 1e-12)
-            objective = wanted - norm_weight * (norms - start_norms) ** 2
-            for name in hold:
-                start, now = start_scores[name], scores[name]
-                objective -= hold_weight * tf.reduce_sum(tf.exp(start) * (start - now), axis=-1)
-        reached = reached.write(step, wanted)
+            objective = score - changes - norm_weight * (norms - start_norms) ** 2
+        reached = reached.write(step, score)
         # Clipped: at the edge between two values gradients through a generator are spikes.
         gradient = tf.clip_by_norm(tape.gradient(objective, latents), 1.0, axes=-1)
         latents += learning_rate * gradient
-    wanted = tf.gather(_read(model, classifier, latents)[factor], values, batch_dims=1)
-    return latents, reached.write(steps, wanted).stack()
+    end = _read(model, classifier, latents)
+    score = _sum_of(wanted[name] * end[name] for name in end)
+    return latents, reached.write(steps, score).stack()
+
+
+def _sum_of(parts):
+    """Of several `(N, K)`, the sum of each row, `(N,)`."""
+    return tf.add_n([tf.reduce_sum(part, axis=-1) for part in parts])
 
 
 def _read(model, classifier, latents):

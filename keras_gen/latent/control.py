@@ -20,10 +20,12 @@ from keras_gen.latent.entanglement import (
     measure_entanglement,
     save_entanglement,
     save_moves,
+    save_values,
 )
 from keras_gen.latent.prior import draw_latents
 
 COLUMNS = 9  # of the pictures of moves
+VALUES = 2  # of each factor, in the pictures of moves: with all of them nothing can be seen
 
 
 def study_control(
@@ -31,6 +33,7 @@ def study_control(
     classifier,
     folder,
     *,
+    judge=None,
     names=None,
     ordered=(),
     num_latents=10_000,
@@ -45,8 +48,10 @@ def study_control(
 
     - `entanglement.png`: the matrices at one amount, without and with the others projected out;
     - `entanglement_matched.png`: the same where the moved factor changed in a given share of the
-      images, and of gradient ascent with the others held;
-    - `directions.png` and `directions_held.png`: one sample moved along each direction;
+      images, beside gradient ascent with the others held;
+    - `directions.png` and `directions_held.png`: one sample moved along the directions of the first
+      values of each factor;
+    - `ascent.png`: the same sample moved to each value by gradient ascent;
     - `control.json`: all numbers.
 
     Args:
@@ -54,6 +59,9 @@ def study_control(
         classifier: a differentiable callable from images `(B, H, W, C)` in the model's value range
             to `{factor: (B, K)}`, logits or log-probabilities.
         folder: where to; it is there already.
+        judge: another such classifier, to read what has changed. It keeps changes that only fool
+            the first one, which gradient ascent finds if there are any, from counting as
+            success. By default the same one.
         names: `{factor: names of its values}`, or None to number them.
         ordered: names of factors whose values are ordered.
         num_latents: how many latents the directions are found from.
@@ -72,7 +80,7 @@ def study_control(
     Raises:
         ValueError: only one factor is read, or there are too many for the latents' dimensions.
     """
-    folder = pathlib.Path(folder)
+    folder, judge = pathlib.Path(folder), judge or classifier
     labelled = label_latents(model, classifier, num_latents, seed=seed)
     boundaries = fit_boundaries(labelled, ordered, samples=max(20, num_latents // 10), seed=seed)
     if not boundaries:
@@ -87,25 +95,27 @@ def study_control(
     latents = draw_latents(model, num_moved, seed + 1)
 
     def measured(moved):
-        return measure_entanglement(model, classifier, latents, moved)
+        return measure_entanglement(model, judge, latents, moved)
 
     fixed = {name: measured(move(latents, each, amount)) for name, each in kinds.items()}
     amounts = {
-        name: matching_amounts(model, classifier, latents, each, share)
-        for name, each in kinds.items()
+        name: matching_amounts(model, judge, latents, each, share) for name, each in kinds.items()
     }
     matched = {name: measured(move(latents, each, amounts[name])) for name, each in kinds.items()}
     values = [feature for feature in plain if feature[1] is not None]
-    matched["gradient ascent, others held"] = measured(
-        move_by_ascent(model, classifier, latents, values)
-    )
+    if values:
+        climbed = move_by_ascent(model, classifier, latents, values)
+        matched["gradient ascent, others held"] = measured(climbed)
+        first = {feature: ends[0] for feature, ends in climbed.items()}
+        save_values(model, latents[0], first, folder / "ascent.png", "By gradient ascent")
 
     save_entanglement(fixed, folder / "entanglement.png", f"Latents moved by {amount:g}")
     title = f"Latents moved until the factor changes in {share:.0%} of the images"
     save_entanglement(matched, folder / "entanglement_matched.png", title)
     for file, each in zip(("directions", "directions_held"), kinds.values(), strict=True):
         columns = np.linspace(-2.0, 2.0, COLUMNS) * amount
-        save_moves(model, latents[0], each, columns, folder / f"{file}.png", names=names)
+        shown = {feature: each[feature] for feature in plain if (feature[1] or 0) < VALUES}
+        save_moves(model, latents[0], shown, columns, folder / f"{file}.png", names=names)
     write_json(
         folder / "control.json",
         {

@@ -199,6 +199,30 @@ def save_moves(model, latent, directions, amounts, path, title=None, names=None)
     )
 
 
+def save_values(model, latent, moved, path, title=None):
+    """Draws one image and what it becomes when moved to each value, a row each factor, as PNG.
+
+    Args:
+        model: a model with `decode`, `latent_dim` and `value_range`.
+        latent: `(D,)` before the move, shown first in every row.
+        moved: `{(factor, value): (D,)}` after the move.
+        path: where to.
+        title: the figure's title, or None.
+    """
+    factors = list(dict.fromkeys(factor for factor, _ in moved))
+    count = 1 + max(value for _, value in moved)
+    images = decode_in_chunks(model, np.stack([latent, *moved.values()]))
+    # Factors with fewer values leave the rest of their row black.
+    rows = np.full((len(factors), 1 + count, *images.shape[1:]), model.value_range[0], "float32")
+    rows[:, 0] = images[0]
+    for (factor, value), image in zip(moved, images[1:], strict=True):
+        rows[factors.index(factor), 1 + value] = image
+    columns = ["start", *map(str, range(count))]
+    save_labelled_grid(
+        rows, model.value_range, path, title=title, row_labels=factors, column_labels=columns
+    )
+
+
 def feature_name(feature, names=None):
     """A feature as text: `hair 2`, `direction front`, or `size` for ordered values."""
     factor, value = feature

@@ -263,6 +263,9 @@ class SampleGrids(keras.callbacks.Callback):
             save_image(image_grid(images, self.model.value_range), path)
 
 
+_SHOWN = ("_loss", "_nats", "_per_pixel")  # what the bar has room for
+
+
 class ProgressBar(keras.callbacks.Callback):
     """Keras' progress bar over the whole run: step, time left, epoch, losses, images/s."""
 
@@ -281,7 +284,7 @@ class ProgressBar(keras.callbacks.Callback):
             self._bar = keras.utils.Progbar(steps, width=20, interval=interval, unit_name="step")
         recent = self.progress.recent
         values = [("epoch", self.progress.epoch)]
-        values += [(name, recent[name]) for name in logs if name.endswith("_loss")]
+        values += [(name, recent[name]) for name in logs if name.endswith(_SHOWN)]
         values += [("images/s", self.progress.images_per_second)]
         self._bar.stateful_metrics = {name for name, _ in values}  # shown as they are
         self._bar.update(self.progress.step - self._start, values)
