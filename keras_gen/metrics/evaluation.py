@@ -150,7 +150,10 @@ def _label(source):
         dynamic = getattr(source, "dynamic_seed", None) is not None
         binarization = None if dynamic else getattr(source, "binarization", None)
         return f"{name}/{split}" + (f" ({binarization})" if binarization else "")
-    return type(source).__name__ if is_model(source) else "the images given"
+    if not is_model(source):
+        return "the images given"
+    exported = getattr(source, "description", None)  # of an ExportedModel, which names its model
+    return exported["model"] if isinstance(exported, dict) else type(source).__name__
 
 
 def _check_held_out(real, training):

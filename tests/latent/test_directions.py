@@ -29,6 +29,7 @@ from keras_gen.latent.entanglement import (
     measure_entanglement,
     save_entanglement,
     save_moves,
+    save_values,
 )
 
 LATENT_DIM = 8
@@ -449,6 +450,23 @@ def test_rows_of_moves_hold_the_images_along_each_direction(tmp_path, monkeypatc
         for column, amount in enumerate((-2, 0, 2)):
             expected = MODEL.decode(latent[None] + np.float32(amount) * direction)[0]
             np.testing.assert_allclose(drawn["images"][row, column], expected, atol=1e-5)
+
+
+def test_a_row_of_values_holds_the_start_and_each_value_in_its_column(tmp_path, monkeypatch):
+    drawn = {}
+
+    def keep(images, value_range, path, **labels):
+        drawn.update(labels, images=images)
+
+    monkeypatch.setattr("keras_gen.latent.entanglement.save_labelled_grid", keep)
+    moved = {("size", 1): UNIT[1], ("hair", 0): UNIT[2], ("hair", 2): UNIT[3]}
+    save_values(MODEL, UNIT[0], moved, tmp_path / "x.png", title="Values")
+    assert drawn["row_labels"] == ["size", "hair"] and drawn["title"] == "Values"
+    assert drawn["column_labels"] == ["start", "0", "1", "2"]
+    start, size, first, last = MODEL.decode(UNIT[:4]).numpy()
+    black = np.full_like(start, MODEL.value_range[0])
+    expected = [[start, black, size, black], [start, first, black, last]]
+    np.testing.assert_allclose(drawn["images"], expected, atol=1e-6)
 
 
 def test_features_have_names():

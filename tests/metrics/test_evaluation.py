@@ -206,6 +206,16 @@ def test_dynamically_binarized_sets_are_called_by_their_grey_examples():
     assert labels == ["noise/test", "noise/test (threshold)"]
 
 
+def test_models_are_called_by_their_class_exported_ones_by_their_models():
+    exported = Model()
+    exported.description = {"model": "DCGAN"}
+    names = [
+        evaluate_samples(model, IMAGES, extractor="pixels", num_images=50).details["generated"]
+        for model in (Model(), exported)
+    ]
+    assert names == ["Model", "DCGAN"]
+
+
 @pytest.mark.parametrize("num_classes", [3, 60])
 def test_the_class_histogram_is_a_picture(tmp_path, num_classes):
     counts = {kind: RANDOM.integers(1, 99, num_classes) for kind in ("generated", "real")}
