@@ -194,7 +194,8 @@ def save_moves(model, latent, directions, amounts, path, title=None, names=None)
         model.value_range,
         path,
         title=title,
-        row_labels=[feature_name(feature, names) for feature in directions],
+        # On two lines: there is little room beside the picture.
+        row_labels=[feature_name(each, names).replace(" ", "\n", 1) for each in directions],
         column_labels=[f"{amount:+.1f}" if amount else "0" for amount in amounts],
     )
 

@@ -17,10 +17,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-REGULARIZATIONS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+REGULARIZATIONS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Strengths of the penalty that `linear_probe` chooses from."""
 
+SCALINGS = ("each", "common")
+"""How features may be scaled: each to its own standard deviation, or all by one number."""
+
 _SMALLEST_SCALE = 0.1  # of a feature, relative to the root mean square over features
+_ROWS = 4096  # in float64 at once
 
 
 class Probe(NamedTuple):
@@ -29,12 +33,14 @@ class Probe(NamedTuple):
     Attributes:
         accuracy: share of the test examples that are classified right.
         regularization: the strength that was chosen.
-        held_out_accuracy: the accuracy on the held-out training examples that chose it.
+        scaling: which of `SCALINGS` was chosen.
+        held_out_accuracy: the accuracy on the held-out training examples that chose both.
         converged: whether the solver reached its tolerance within its steps.
     """
 
     accuracy: float
     regularization: float
+    scaling: str
     held_out_accuracy: float
     converged: bool
 
@@ -53,9 +59,11 @@ def linear_probe(
     """Trains a linear classifier on features and tests it.
 
     It minimizes `1/N sum loss + regularization / 2 |weights|^2`: as a penalty on the mean loss,
-    the strength that suits a part of the examples suits all of them. Features are centred and
-    divided by their standard deviation over the training examples, or by a tenth of the root mean
-    square deviation where that is larger, so that rarely active features are not blown up.
+    the strength that suits a part of the examples suits all of them. Features are centred, and
+    scaled in one of two ways, as the penalty depends on it: each is divided by its standard
+    deviation over the training examples (or by a tenth of the root mean square deviation where
+    that is larger, so that rarely active features are not blown up), or all of them by the root
+    mean square deviation, which leaves principal components and pixels their weight.
 
     Args:
         train_features: `(N, D)`.
@@ -65,8 +73,8 @@ def linear_probe(
         classifier: `"logistic"`, or `"svm"` for the paper's linear support vector machine (one
             against the rest, squared hinge loss), for up to some ten thousand examples.
         regularizations: strengths to choose from; of equally good ones the largest is taken.
-        held_out: share of the training examples of each class that chooses among them; the
-            classifier that is tested is then trained on all.
+        held_out: share of the training examples of each class that chooses among them and among
+            the scalings; the classifier that is tested is then trained on all.
         max_steps: steps of the solver.
         seed: decides which examples are held out.
 
@@ -78,33 +86,31 @@ def linear_probe(
     """
     from sklearn.model_selection import train_test_split
 
-    if classifier not in ("logistic", "svm"):
-        raise ValueError(f"classifier={classifier!r}: give 'logistic' or 'svm'.")
-    for name, features, labels in (
-        ("train", train_features, train_labels),
-        ("test", test_features, test_labels),
-    ):
-        if features.ndim != 2 or len(features) != len(labels):
-            raise ValueError(
-                f"{name}_features of shape {features.shape} and {len(labels)} labels: give (N, D) "
-                "and (N,)."
-            )
-    train_features, test_features = _standardized(train_features, test_features)
+    _check(classifier, train_features, train_labels, test_features, test_labels)
     kept, left_out = train_test_split(
         np.arange(len(train_labels)), test_size=held_out, stratify=train_labels, random_state=seed
     )
-    scores, models, model = {}, {}, None
-    kept_features = train_features[kept]
-    for strength in sorted(regularizations, reverse=True):  # each starts from the smoother one
-        model = _fit(classifier, kept_features, train_labels[kept], strength, max_steps, model)
-        scores[strength] = model.score(train_features[left_out], train_labels[left_out])
-        models[strength] = model
-    del kept_features
-    best = max(scores, key=scores.get)  # the first of equals: the strongest
-    model = _fit(classifier, train_features, train_labels, best, max_steps, models[best])
-    accuracy = model.score(test_features, test_labels)
+    moments = _moments(train_features)
+    best_score, best = -1.0, None
+    for scaling in SCALINGS:
+        kept_part, left_part = (
+            _scaled(train_features[part], moments, scaling) for part in (kept, left_out)
+        )
+        model = None
+        for strength in sorted(regularizations, reverse=True):  # each starts from the smoother one
+            model = _fit(classifier, kept_part, train_labels[kept], strength, max_steps, model)
+            score = model.score(left_part, train_labels[left_out])
+            if score > best_score:  # the first of equals stays: the strongest penalty
+                best_score, best = score, (scaling, strength, model)
+        del kept_part, left_part
+
+    scaling, strength, model = best
+    scaled = _scaled(train_features, moments, scaling)
+    model = _fit(classifier, scaled, train_labels, strength, max_steps, model)
+    scaled = _scaled(test_features, moments, scaling)
     converged = int(np.max(model.n_iter_)) < model.max_iter
-    return Probe(float(accuracy), best, float(scores[best]), converged)
+    accuracy = float(model.score(scaled, test_labels))
+    return Probe(accuracy, strength, scaling, float(best_score), converged)
 
 
 def labelled_subset(labels, num_labels, seed=0):
@@ -149,8 +155,8 @@ def probe_table(features, train_labels, test_labels, label_counts=(1000, None), 
 
     Yields:
         A dict for each probe, as it is measured: `features`, `dimensions`, `labels`, `seed`,
-        `accuracy`, `regularization`, `held_out_accuracy`, `converged`, `feature_seconds` and
-        `probe_seconds`.
+        `accuracy`, `regularization`, `scaling`, `held_out_accuracy`, `converged`,
+        `feature_seconds` and `probe_seconds`.
     """
     for name, make in features.items():
         start = time.perf_counter()
@@ -184,7 +190,7 @@ def probe_markdown(rows):
     groups = {}
     for row in rows:
         groups.setdefault((row["features"], row["labels"]), []).append(row)
-    names = ["features", "dimensions", "labels", "test accuracy", "penalty", "seconds"]
+    names = ["features", "dimensions", "labels", "test accuracy", "penalty and scaling", "seconds"]
     lines = [names, ["---"] * len(names)] + [_cells(group) for group in groups.values()]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -196,25 +202,51 @@ def _cells(group):
         accuracy += f" ({min(accuracies):.2f} to {max(accuracies):.2f}, {len(group)} draws)"
     if not all(row["converged"] for row in group):
         accuracy += ", not converged"
-    penalties = sorted({row["regularization"] for row in group})
+    chosen = sorted({(row["regularization"], row["scaling"]) for row in group})
     seconds = group[0]["feature_seconds"], np.mean([row["probe_seconds"] for row in group])
     return [
         group[0]["features"],
         f"{group[0]['dimensions']:,}",
         f"{group[0]['labels']:,}",
         accuracy,
-        ", ".join(f"{penalty:g}" for penalty in penalties),
+        ", ".join(f"{penalty:g} {scaling}" for penalty, scaling in chosen),
         f"{seconds[0]:.0f} + {seconds[1]:.0f}",
     ]
 
 
-def _standardized(train, test):
-    """float32 copies, centred and scaled by what the training features say."""
-    mean, deviation = train.mean(axis=0, dtype="float64"), train.std(axis=0, dtype="float64")
-    scale = np.maximum(deviation, _SMALLEST_SCALE * np.sqrt(np.mean(deviation**2)))
-    scale = np.where(scale > 0.0, scale, 1.0)  # features that are all constant
-    mean, scale = mean.astype("float32"), scale.astype("float32")
-    return tuple((part.astype("float32") - mean) / scale for part in (train, test))
+def _check(classifier, train_features, train_labels, test_features, test_labels):
+    if classifier not in ("logistic", "svm"):
+        raise ValueError(f"classifier={classifier!r}: give 'logistic' or 'svm'.")
+    for name, features, labels in (
+        ("train", train_features, train_labels),
+        ("test", test_features, test_labels),
+    ):
+        if features.ndim != 2 or len(features) != len(labels):
+            raise ValueError(
+                f"{name}_features of shape {features.shape} and {len(labels)} labels: give (N, D) "
+                "and (N,)."
+            )
+
+
+def _moments(features):
+    """Mean and standard deviation of each feature, float64, from a part of the rows at a time."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler()
+    for at in range(0, len(features), _ROWS):
+        scaler.partial_fit(features[at : at + _ROWS].astype("float64"))
+    return scaler.mean_, np.sqrt(scaler.var_)
+
+
+def _scaled(features, moments, scaling):
+    """A float32 copy of features, centred and scaled by the moments of the training features."""
+    mean, deviation = moments
+    common = np.sqrt(np.mean(deviation**2)) or 1.0  # features that are all constant
+    scale = np.maximum(deviation, _SMALLEST_SCALE * common) if scaling == "each" else common
+    scaled = features.astype("float32")
+    scaled -= mean.astype("float32")
+    scaled /= np.asarray(scale, "float32")
+    return scaled
 
 
 def _fit(classifier, features, labels, strength, max_steps, start):

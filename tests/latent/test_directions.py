@@ -443,7 +443,7 @@ def test_rows_of_moves_hold_the_images_along_each_direction(tmp_path, monkeypatc
     save_moves(
         MODEL, latent, directions, (-2, 0, 2), tmp_path / "x.png", names={"size": ("small", "big")}
     )
-    assert drawn["row_labels"] == ["size big", "hair"]
+    assert drawn["row_labels"] == ["size\nbig", "hair"]
     assert drawn["column_labels"] == ["-2.0", "0", "+2.0"]
     assert drawn["value_range"] == MODEL.value_range
     for row, direction in enumerate(directions.values()):

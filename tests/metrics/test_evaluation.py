@@ -101,7 +101,7 @@ def test_prints_never_say_fid_but_for_inception(result):
 
 def test_each_image_is_extracted_once():
     extractor = Means()
-    evaluate_samples(IMAGES[:300], IMAGES[300:700], extractor=extractor, training=IMAGES[700:])
+    evaluate_samples(IMAGES[:200], IMAGES[200:400], extractor=extractor, training=IMAGES[400:])
     assert extractor.calls == 1200
 
 
@@ -124,18 +124,18 @@ def test_the_same_seed_gives_the_same_values_and_stored_images_those_of_their_mo
 
 
 def test_classes_are_counted_and_their_entropy_is_right():
-    images = np.zeros((1000, 5, 4, 1), "uint8")
+    images = np.zeros((400, 5, 4, 1), "uint8")
     images[:, :, 0] = 100
-    images[:250, :, 1] = 200  # a quarter is of the middle class, the rest of the left one
-    found = evaluate_samples(images, IMAGES, extractor=Means())
+    images[:100, :, 1] = 200  # a quarter is of the middle class, the rest of the left one
+    found = evaluate_samples(images, IMAGES[:300], extractor=Means())
     details = found.details
-    assert details["class_counts"]["generated"] == [750, 250, 0]
-    assert sum(details["class_counts"]["real"]) == 1200
+    assert details["class_counts"]["generated"] == [300, 100, 0]
+    assert sum(details["class_counts"]["real"]) == 300
     entropy = 0.75 * np.log(4 / 3) + 0.25 * np.log(4)
     assert found.metrics["class_entropy_nats"][0] == pytest.approx(entropy)
     # Answers are certain, so the score is exp of the entropy of their mean, here of ten parts in
     # random order. In the order given, seven parts of one class would give a mean near 1.
-    assert found.metrics["classifier_score"][0] == pytest.approx(np.exp(entropy), rel=0.03)
+    assert found.metrics["classifier_score"][0] == pytest.approx(np.exp(entropy), rel=0.06)
 
 
 def test_copies_of_training_images_show_as_memorized():
@@ -239,18 +239,18 @@ def test_the_class_histogram_is_a_picture(tmp_path, num_classes):
 def test_digits_rank_as_a_person_would_rank_them():
     train, test = load("mnist", split="train"), load("mnist", split="test")
     random = np.random.default_rng(0)
-    images = train.examples[:500]
+    images = train.examples[:300]
     noise = random.integers(0, 256, images.shape, "uint8")
     noisy = np.where(random.random(images.shape) < 0.1, noise, images)
-    ones = train.examples[train.labels == 1][:500]
+    ones = train.examples[train.labels == 1][:300]
     values = {}
     for name, generated in {"train": images, "noisy": noisy, "ones": ones, "noise": noise}.items():
-        found = evaluate_samples(generated, test, extractor="mnist", num_images=500)
+        found = evaluate_samples(generated, test, extractor="mnist", num_images=300)
         values[name] = {metric: value for metric, (value, _) in found.metrics.items()}
     for worse in ("noisy", "ones", "noise"):
         assert values["train"]["fd_mnist"] < 0.5 * values[worse]["fd_mnist"]
         assert values["train"]["kd_mnist"] < 0.5 * values[worse]["kd_mnist"]
-    assert values["train"]["classifier_score"] > 9.0
+    assert values["train"]["classifier_score"] > 8.0 > 2 * values["noisy"]["classifier_score"]
     assert values["ones"]["recall"] < 0.3 < 0.7 < values["train"]["recall"]
     assert values["ones"]["class_entropy_nats"] < 0.1
     assert values["noise"]["precision"] < 0.1

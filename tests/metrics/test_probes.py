@@ -231,7 +231,7 @@ def test_the_regularization_is_chosen_without_the_test_labels():
     weak_to_strong = (0.1, 10.0, 100.0)
     probe = linear_probe(*arguments, labels[test], regularizations=weak_to_strong)
     other = linear_probe(*arguments, 1 - labels[test], regularizations=weak_to_strong)
-    assert (other.regularization, other.held_out_accuracy) == probe[1:3]
+    assert other[1:4] == probe[1:4]
     assert other.accuracy == pytest.approx(1.0 - probe.accuracy)
     only = [
         linear_probe(*arguments, labels[test], regularizations=(strength,)).accuracy
@@ -240,6 +240,39 @@ def test_the_regularization_is_chosen_without_the_test_labels():
     chosen = only[weak_to_strong.index(probe.regularization)]
     assert probe.accuracy == pytest.approx(chosen, abs=0.005)  # the solver started elsewhere
     assert min(only) + 0.1 < probe.accuracy
+
+
+def test_features_are_scaled_by_their_own_or_by_a_common_deviation():
+    generator = np.random.default_rng(0)
+    train = generator.normal(3.0, [2.0, 1.0, 0.01], size=(9000, 3)).astype("float32")
+    deviation = train.astype("float64").std(axis=0)
+    common = math.sqrt((deviation**2).mean())
+    moments = probes._moments(train)
+    np.testing.assert_allclose(moments, (train.mean(axis=0, dtype="float64"), deviation))
+    test = train[:5] + 1.0
+    for scaling, scale in (
+        ("each", [deviation[0], deviation[1], 0.1 * common]),
+        ("common", [common] * 3),
+    ):
+        expected = (test - train.mean(axis=0, dtype="float64")) / scale
+        np.testing.assert_allclose(
+            probes._scaled(test, moments, scaling), expected, rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("noise_scale, scaling", [(0.05, "common"), (5.0, "each")])
+def test_the_better_scaling_is_chosen(noise_scale, scaling):
+    """Much noise: best left small, and best made no larger than the signal."""
+    generator = np.random.default_rng(1)
+    labels = np.arange(1000) % 2
+    signal = labels[:, None] + generator.normal(scale=0.5, size=(1000, 1))
+    noise = noise_scale * generator.normal(size=(1000, 150))
+    features = np.concatenate([signal, noise], axis=1)
+    probe = linear_probe(
+        features[:200], labels[:200], features[200:], labels[200:], regularizations=(0.3,)
+    )
+    assert probe.scaling == scaling
+    assert probe.accuracy > 0.65
 
 
 def test_the_penalty_is_on_the_mean_loss():
@@ -320,12 +353,13 @@ def test_the_table_has_a_row_for_each_kind_and_number():
 
 def test_the_table_shows_means_and_ranges_over_draws():
     row = {"features": "pixels", "dimensions": 1784, "labels": 1000, "regularization": 0.1}
+    row |= {"scaling": "each"}
     row |= {"converged": True, "feature_seconds": 2.4, "probe_seconds": 1.0}
     rows = [row | {"accuracy": each} for each in (0.9, 0.88, 0.86)]
     rows.append(row | {"labels": 60000, "accuracy": 0.9225, "converged": False})
     assert probe_markdown(rows).splitlines()[2:] == [
-        "| pixels | 1,784 | 1,000 | 88.00 % (86.00 to 90.00, 3 draws) | 0.1 | 2 + 1 |",
-        "| pixels | 1,784 | 60,000 | 92.25 %, not converged | 0.1 | 2 + 1 |",
+        "| pixels | 1,784 | 1,000 | 88.00 % (86.00 to 90.00, 3 draws) | 0.1 each | 2 + 1 |",
+        "| pixels | 1,784 | 60,000 | 92.25 %, not converged | 0.1 each | 2 + 1 |",
     ]
 
 
