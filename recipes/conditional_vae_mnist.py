@@ -17,6 +17,8 @@ from keras_gen.metrics.conditional import (
 from keras_gen.models import ConditionalVAE
 from keras_gen.training import Options, Run, RunOptions, command_line
 
+ABOUT = {"family": "autoencoders", "title": "Conditional VAE", "paper": "arXiv:1406.5298"}
+
 
 def main(
     data: str = "mnist",
@@ -48,13 +50,7 @@ def main(
         seed: decides weights, noise, binarization and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run(
-        "conditional_vae_mnist",
-        locals(),
-        family="autoencoders",
-        title="Conditional VAE",
-        paper="arXiv:1406.5298",
-    )
+    run = Run("conditional_vae_mnist", locals(), **ABOUT)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
@@ -62,8 +58,7 @@ def main(
     with run.strategy.scope():
         model = ConditionalVAE(train.example_shape, train.num_classes, latent_dim, hidden_units)
         model.compile()
-    if steps is None and epochs is None:
-        epochs = 50
+    epochs = 50 if steps is None and epochs is None else epochs
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs, labels=True)
 
     if run.is_chief:

@@ -17,6 +17,8 @@ from keras_gen.models import DenoisingAutoencoder
 from keras_gen.models.autoencoders.denoising_autoencoder import psnr_db
 from keras_gen.training import Options, Run, RunOptions, command_line
 
+ABOUT = {"family": "autoencoders", "title": "Denoising autoencoder", "paper": "Vincent et al. 2008"}
+
 
 def main(
     data: str = "mnist",
@@ -44,21 +46,14 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run(
-        "denoising_autoencoder_mnist",
-        locals(),
-        family="autoencoders",
-        title="Denoising autoencoder",
-        paper="Vincent et al. 2008, ICML",
-    )
+    run = Run("denoising_autoencoder_mnist", locals(), **ABOUT)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
 
     with run.strategy.scope():
         model = DenoisingAutoencoder(train.example_shape, filters, corruption, noise_level)
         model.compile()
-    if steps is None and epochs is None:
-        epochs = 10
+    epochs = 10 if steps is None and epochs is None else epochs
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs)
 
     if run.is_chief:
@@ -66,12 +61,8 @@ def main(
         images = (test.examples / 255.0).astype("float32")
         noisy = model.corrupt(images, (seed, 0))
         restored = decode_in_chunks(model, encode_in_chunks(model, noisy))
-        save_labelled_grid(
-            np.stack([noisy[:12], restored[:12], images[:12]]),
-            model.value_range,
-            run.folder / "denoised.png",
-            row_labels=["noisy", "denoised", "clean"],
-        )
+        rows, names = np.stack([noisy, restored, images])[:, :12], ["noisy", "denoised", "clean"]
+        save_labelled_grid(rows, (0.0, 1.0), run.folder / "denoised.png", row_labels=names)
         measured = {
             "psnr_in_db": psnr_db(images, noisy),
             "psnr_out_db": psnr_db(images, restored),

@@ -18,6 +18,8 @@ from keras_gen.metrics.pca import autoencoder_metrics, save_reconstructions_besi
 from keras_gen.models import SparseAutoencoder
 from keras_gen.training import Options, Run, RunOptions, command_line
 
+ABOUT = {"family": "autoencoders", "title": "Sparse autoencoder", "paper": "Ng 2011, CS294A notes"}
+
 
 def main(
     data: str = "mnist",
@@ -45,21 +47,14 @@ def main(
         seed: decides weights and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run(
-        "sparse_autoencoder_mnist",
-        locals(),
-        family="autoencoders",
-        title="Sparse autoencoder",
-        paper="Ng 2011, CS294A lecture notes",
-    )
+    run = Run("sparse_autoencoder_mnist", locals(), **ABOUT)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
 
     with run.strategy.scope():
         model = SparseAutoencoder(train.example_shape, latent_dim, hidden_units, sparsity)
         model.compile()
-    if steps is None and epochs is None:
-        epochs = 50
+    epochs = 50 if steps is None and epochs is None else epochs
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs)
 
     if run.is_chief:
@@ -73,8 +68,7 @@ def main(
         names = [f"unit {unit}: {np.mean(latents[:, unit] > 0):.0%}" for unit in units]
         save_labelled_grid(strongest, (0, 255), folder / "units.png", row_labels=names)
         if test.labels is not None:
-            method = "tsne" if latent_dim > 8 else "pca"
-            embedding_figure(latents, test.labels, folder / "latents.png", method)
+            embedding_figure(latents, test.labels, folder / "latents.png")
         metrics = autoencoder_metrics(model, train, test)
         active = np.mean(np.sum(latents > 0, axis=1))
         metrics["active_units"] = (active, f"units of a code above 0, mean over {test.split}")

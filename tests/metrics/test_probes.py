@@ -208,6 +208,7 @@ def test_separable_features_are_classified_without_an_error(classifier):
         probe = linear_probe(*train, *test, classifier=classifier)
         assert probe.accuracy == 1.0
         assert probe.converged
+        assert probe.regularization == max(probes.REGULARIZATIONS)  # all are equally good
 
 
 @pytest.mark.parametrize("classifier", ["logistic", "svm"])
@@ -299,9 +300,21 @@ def test_features_that_are_constant_or_hardly_ever_active_do_no_harm():
 
 def test_the_caller_keeps_its_features():
     train, labels = separable(40, 0)
-    before = train.copy()
-    linear_probe(train, labels, train, labels)
-    np.testing.assert_array_equal(train, before)
+    for features in (train, train.astype("float32")):
+        before = features.copy()
+        linear_probe(features, labels, features, labels)
+        np.testing.assert_array_equal(features, before)
+
+
+def test_the_test_examples_have_no_say_in_the_scaling():
+    generator = np.random.default_rng(0)
+    features, labels = generator.normal(size=(200, 30)), np.arange(200) % 2
+    features[:, 0] += labels
+    test = generator.normal(size=(10, 30))
+    probes_of_both = [
+        linear_probe(features, labels, factor * test, labels[:10]) for factor in (1.0, 1e4)
+    ]
+    assert probes_of_both[0][1:] == probes_of_both[1][1:]
 
 
 def test_wrong_arguments_of_the_probe_are_named():
