@@ -63,6 +63,7 @@ def probe(
     all_labels: bool = True,
     baselines: bool = True,
     num_images: int | None = None,
+    draws: int = 3,
     seed: int = 0,
     out: pathlib.Path = pathlib.Path("probe.png"),
     overwrite: bool = False,
@@ -80,10 +81,13 @@ def probe(
         all_labels: try all of them too.
         baselines: probe the other features too.
         num_images: training images to use, the first ones. Default: all.
-        seed: of the subsets and of the held-out parts.
+        draws: how often each number of labels is drawn; the mean is shown.
+        seed: of the first draw; those after it have the seeds that follow.
         out: the picture; the JSON is named after it.
         overwrite: replace them.
     """
+    if draws < 1:
+        raise ValueError(f"--draws {draws}: give an integer of at least 1.")
     files = check_files(out, (".png", ".json"), overwrite)
     import_tensorflow()
     from keras_gen.artifacts import write_json
@@ -101,9 +105,9 @@ def probe(
             "PCA": lambda: pca_features(*pair),
             "k-means": lambda: kmeans_features(*pair, seed=seed),
         }
-    rows = []
+    rows, seeds = [], tuple(range(seed, seed + draws))
     counts = (*labels, *((None,) if all_labels else ()))
-    for row in probe_table(features, train_labels, test_labels, counts, seed):
+    for row in probe_table(features, train_labels, test_labels, counts, seeds):
         rows.append(row)
         print(
             f"{row['features']:30} {row['dimensions']:>7,} features {row['labels']:>7,} labels "
@@ -147,17 +151,23 @@ def _signatures(model):
 
 
 def _save_bars(rows, path, data_name):
+    import numpy as np
     from matplotlib.figure import Figure
 
     from keras_gen.artifacts import save_figure
 
     names = list(dict.fromkeys(row["features"] for row in rows))
     counts = list(dict.fromkeys(row["labels"] for row in rows))
-    figure = Figure(figsize=(7, 1.2 + 0.35 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(7, 1.2 + 0.35 * len(names) * len(counts)), layout="constrained")
     axis = figure.subplots()
     height = 0.8 / len(counts)
     for index, count in enumerate(counts):
-        values = {row["features"]: row["accuracy"] for row in rows if row["labels"] == count}
+        values = {
+            name: np.mean(
+                [r["accuracy"] for r in rows if (r["features"], r["labels"]) == (name, count)]
+            )
+            for name in names
+        }
         places = [place + index * height for place in range(len(names))]
         bars = axis.barh(places, [100 * values[name] for name in names], height)
         axis.bar_label(bars, fmt="%.2f", fontsize="small")
