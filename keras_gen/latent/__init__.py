@@ -2,6 +2,23 @@
 
 from keras_gen.latent.access import decode_in_chunks, encode_in_chunks
 from keras_gen.latent.arithmetic import Arithmetic, latent_arithmetic
+from keras_gen.latent.ascent import Ascent, ascend, move_by_ascent
+from keras_gen.latent.control import study_control
+from keras_gen.latent.directions import (
+    Boundary,
+    Labelled,
+    fit_boundaries,
+    hold_other_factors,
+    label_latents,
+    move,
+    project_out,
+)
+from keras_gen.latent.entanglement import (
+    Entanglement,
+    matching_amounts,
+    measure_entanglement,
+    save_entanglement,
+)
 from keras_gen.latent.interpolation import (
     Interpolation,
     interpolate,
@@ -32,26 +49,40 @@ from keras_gen.latent.truncation import Truncation, sample_truncated, truncation
 
 __all__ = [
     "Arithmetic",
+    "Ascent",
+    "Boundary",
+    "Entanglement",
     "Interpolation",
+    "Labelled",
     "Manifold",
     "Neighbours",
     "Projection",
     "Traversal",
     "Truncation",
+    "ascend",
     "decode_in_chunks",
     "draw_latents",
     "draw_manifold",
     "encode_in_chunks",
+    "fit_boundaries",
+    "hold_other_factors",
     "interpolate",
+    "label_latents",
     "latent_arithmetic",
     "latent_distribution",
     "latent_features",
     "linear_interpolation",
+    "matching_amounts",
+    "measure_entanglement",
+    "move",
+    "move_by_ascent",
     "nearest_neighbours",
     "prior_quantiles",
     "project",
+    "project_out",
     "sample_truncated",
     "save_arithmetic",
+    "save_entanglement",
     "save_interpolation",
     "save_manifold",
     "save_neighbours",
@@ -60,6 +91,7 @@ __all__ = [
     "save_truncation",
     "save_truncation_curve",
     "spherical_interpolation",
+    "study_control",
     "traverse",
     "truncated_normal",
     "truncation_curve",
