@@ -23,7 +23,13 @@ TINY = {
         "batch_size": 16,
         "steps": 3,
     },
-    "conv_autoencoder_mnist": {"data": "digits", "image_size": 8, "batch_size": 16, "steps": 3},
+    "conv_autoencoder_mnist": {
+        "data": "digits",
+        "image_size": 8,
+        "latent_dim": 5,
+        "batch_size": 16,
+        "steps": 3,
+    },
     "denoising_autoencoder_mnist": {
         "data": "digits",
         "image_size": 8,

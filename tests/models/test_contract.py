@@ -66,7 +66,10 @@ MODELS = {
         SparseAutoencoder,
         {"image_shape": IMAGE_SHAPE, "latent_dim": 3, "hidden_units": (6,), "sparsity": 0.01},
     ),
-    "ConvAutoencoder": (ConvAutoencoder, {"image_shape": (12, 12, 3), "filters": (4, 3, 2)}),
+    "ConvAutoencoder": (
+        ConvAutoencoder,
+        {"image_shape": (12, 12, 3), "filters": (4, 3, 2), "latent_dim": 3},
+    ),
     "DenoisingAutoencoder": (
         DenoisingAutoencoder,
         {"image_shape": IMAGE_SHAPE, "filters": (4, 3)},

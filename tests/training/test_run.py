@@ -17,7 +17,8 @@ from keras_gen.training.schedule import segments
 class Images:
     """Random images in the shape of a `keras_gen.data.DataSet`."""
 
-    name, split, fingerprint, stand_in_for, notes = "noise", "train", "0" * 64, None, ()
+    name, split, fingerprint, notes = "noise", "train", "0" * 64, ()
+    stand_in_for = binarization = None
     example_shape = (8, 8, 1)
 
     def __init__(self, count=23, poison=None):

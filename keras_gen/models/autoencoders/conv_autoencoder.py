@@ -6,15 +6,18 @@ Chollet, 2016, Building Autoencoders in Keras.
 
 The autoencoder of images: convolutions see the same strokes wherever they are, max-pooling halves
 the resolution, and the decoder doubles it by repeating pixels before each convolution. The code
-keeps its places, a small image with a few channels; as `latents` it is flattened. The objective is
-that of `Autoencoder`.
+keeps its places, a small image with a few channels; as `latents` it is flattened. With
+`latent_dim`, a dense layer on each side makes a code without places of it, which can then stand for
+what the whole image has in common. The objective is that of `Autoencoder`.
 
 Differences from the paper:
     - All layers are trained at once instead of one by one, with rectified instead of tanh units and
       the cross-entropy instead of the squared error; the decoder has weights of its own.
 
-Shapes: images (B, H, W, C) in [0, 1]; latents (B, h * w * filters[-1]) with h, w the sides halved
-once for each number in filters, rounded up; logits (B, H, W, C).
+    - The dense layers around the code are neither the paper's nor the post's.
+
+Shapes: images (B, H, W, C) in [0, 1]; latents (B, latent_dim), by default h * w * filters[-1] with
+h, w the sides halved once for each number in filters, rounded up; logits (B, H, W, C).
 """
 
 import math
@@ -52,38 +55,48 @@ def coarse_sides(image_shape, depth):
     return tuple(sides), excess.pop()
 
 
-def build_encoder(image_shape, filters):
-    """Convolutions, each followed by max-pooling.
+def build_encoder(image_shape, filters, latent_dim):
+    """Convolutions, each followed by max-pooling, and a dense layer where it is asked for.
 
     Args:
         image_shape: `(H, W, C)`.
-        filters: channels of each 3x3 convolution; the last are the code's.
+        filters: channels of each 3x3 convolution.
+        latent_dim: size of a code, or None for the last convolution's output.
 
     Returns:
-        A network from `(B, H, W, C)` to `(B, h * w * filters[-1])`.
+        A network from `(B, H, W, C)` to `(B, latent_dim)`.
     """
     images = keras.Input(image_shape, name="images")
     x = images
     for channels in filters:
         x = keras.layers.Conv2D(channels, 3, padding="same", activation="relu")(x)
         x = keras.layers.MaxPooling2D(2, padding="same")(x)
-    latents = keras.layers.Flatten(dtype="float32", name="latents")(x)
+    if latent_dim is None:
+        latents = keras.layers.Flatten(dtype="float32", name="latents")(x)
+    else:
+        x = keras.layers.Flatten()(x)
+        latents = keras.layers.Dense(latent_dim, dtype="float32", name="latents")(x)
     return keras.Model(images, latents, name="encoder")
 
 
-def build_decoder(image_shape, filters):
+def build_decoder(image_shape, filters, latent_dim):
     """Convolutions, each followed by a doubling of the resolution, and one for the logits.
 
     Args:
         image_shape: `(H, W, C)`.
         filters: those of the encoder, in the encoder's order.
+        latent_dim: likewise.
 
     Returns:
-        A network from `(B, h * w * filters[-1])` to logits `(B, H, W, C)`.
+        A network from `(B, latent_dim)` to logits `(B, H, W, C)`.
     """
     (height, width), excess = coarse_sides(image_shape, len(filters))
-    latents = keras.Input((height * width * filters[-1],), name="latents")
-    x = keras.layers.Reshape((height, width, filters[-1]))(latents)
+    size = height * width * filters[-1]
+    latents = keras.Input((latent_dim or size,), name="latents")
+    x = latents
+    if latent_dim is not None:
+        x = keras.layers.Dense(size, activation="relu")(x)
+    x = keras.layers.Reshape((height, width, filters[-1]))(x)
     for layer, channels in reversed(list(enumerate(filters))):
         padding = "valid" if excess and layer == 0 else "same"
         x = keras.layers.Conv2D(channels, 3, padding=padding, activation="relu")(x)
@@ -101,24 +114,25 @@ class ConvAutoencoder(Autoencoder):
     Args:
         image_shape: `(H, W, C)`; H and W as `coarse_sides` wants them.
         filters: channels of the encoder's convolutions, and backwards the decoder's.
-
-    Attributes:
-        latent_dim: size of a flattened code; 4 * 4 * 8 = 128 with the default arguments.
+        latent_dim: size of a code that dense layers make; None for the last convolution's output
+            as it is, 4 * 4 * 8 = 128 numbers with the default arguments.
 
     Raises:
         ValueError: an argument is none of the above.
     """
 
-    def __init__(self, image_shape=(28, 28, 1), filters=(16, 8, 8), **kwargs):
+    def __init__(self, image_shape=(28, 28, 1), filters=(16, 8, 8), latent_dim=None, **kwargs):
         if not filters:
             raise ValueError("filters=(): give the channels of at least one convolution.")
         for channels in filters:
             check_positive(filters=channels)
         (height, width), _ = coarse_sides(image_shape, len(filters))
-        self.filters = tuple(filters)
-        super().__init__(image_shape, height * width * filters[-1], **kwargs)
+        if latent_dim is not None:
+            check_positive(latent_dim=latent_dim)
+        self.filters, self.dense_code = tuple(filters), latent_dim
+        super().__init__(image_shape, latent_dim or height * width * filters[-1], **kwargs)
 
     def build_networks(self):
         """Gives `(encoder, decoder)`."""
-        sizes = (self.image_shape, self.filters)
+        sizes = (self.image_shape, self.filters, self.dense_code)
         return build_encoder(*sizes), build_decoder(*sizes)

@@ -29,6 +29,20 @@ def test_the_default_networks_are_those_of_the_post():
     assert model.networks.count_params() == sum((160, 1160, 584, 584, 584, 1168, 145))
 
 
+def test_a_dense_code_has_the_size_that_is_asked_for():
+    model = ConvAutoencoder(filters=(4, 6), latent_dim=5)
+    dense = [
+        (layer.input.shape[1], layer.units)
+        for network in (model.encoder, model.decoder)
+        for layer in network.layers
+        if isinstance(layer, keras.layers.Dense)
+    ]
+    assert dense == [(7 * 7 * 6, 5), (5, 7 * 7 * 6)]
+    images = np.zeros((3, 28, 28, 1), "float32")
+    assert model.encode(images).shape == (3, 5) and model.latent_dim == 5
+    assert model.reconstruct(images).shape == images.shape
+
+
 @settings(max_examples=12, deadline=None)
 @given(
     height=st.integers(1, 5),
@@ -65,6 +79,11 @@ def test_other_sides_are_refused_with_the_remedy(shape):
 def test_filters_that_are_none_are_refused(filters):
     with pytest.raises(ValueError, match="filters="):
         ConvAutoencoder(filters=filters)
+
+
+def test_a_code_without_size_is_refused():
+    with pytest.raises(ValueError, match="latent_dim=0"):
+        ConvAutoencoder(latent_dim=0)
 
 
 def test_latents_are_the_code_image_row_by_row():
