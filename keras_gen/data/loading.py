@@ -19,12 +19,13 @@ from keras_gen.data.dataset import DataSet
 from keras_gen.data.digits import load_digits
 from keras_gen.data.errors import DataError, DataUnavailableError
 from keras_gen.data.folder import load_folder
+from keras_gen.data.grammar import load_grammar
 from keras_gen.data.points import NAMES as POINT_SETS
 from keras_gen.data.points import load_points
 from keras_gen.data.shapes import load_shapes
 
 SHAPES_SIDES = {"shapes": None, "shapes32": 32, "shapes64": 64}
-EMBEDDED = ("digits", *SHAPES_SIDES, *POINT_SETS)
+EMBEDDED = ("digits", *SHAPES_SIDES, *POINT_SETS, "grammar")
 TWO_GIBIBYTES = 2 * 2**30
 
 logger = logging.getLogger("keras_gen")
@@ -43,7 +44,7 @@ def load(
 
     Args:
         name_or_folder: an embedded set (`digits`, `shapes`, `shapes32`, `shapes64`, `ring`,
-            `grid`, `moons`, `swiss_roll`); a folder of images; or any image set of
+            `grid`, `moons`, `swiss_roll`, `grammar`); a folder of images; or any image set of
             tensorflow-datasets, which is found in `TFDS_DATA_DIR` or downloaded. An embedded name
             comes before a folder of that name (write `./digits` for the folder), and an existing
             folder before a set of tensorflow-datasets.
@@ -51,7 +52,7 @@ def load(
         image_size: pixels a side, or `(height, width)`, or None for the natural size. Images of
             another size are resized with their aspect kept and cropped at the centre.
         value_range: `(low, high)` of the float images in batches; ignored for points.
-        seed: the seed of sets that are drawn (`shapes` and the 2-D toys).
+        seed: the seed of sets that are drawn (`shapes`, the 2-D toys and `grammar`).
         memory_budget_bytes: a larger set is decoded once into a cache folder and memory-mapped.
 
     Returns:
@@ -74,6 +75,8 @@ def load(
         data = load_shapes(split, _shapes_size(name, size), seed, budget)
     elif name in POINT_SETS:
         data = load_points(name, split, size, seed)
+    elif name == "grammar":
+        data = load_grammar(split, size, seed)
     elif folder.is_dir():
         data = load_folder(folder, split, size, budget)
     else:
