@@ -1,9 +1,15 @@
 """Losses: pure functions of tensors, with the formula in each docstring."""
 
 from keras_gen.losses.adversarial import (
+    hinge_discriminator,
+    hinge_generator,
+    least_squares_discriminator,
+    least_squares_generator,
     minimax_discriminator,
     minimax_generator,
     non_saturating_generator,
+    wasserstein_critic,
+    wasserstein_generator,
 )
 from keras_gen.losses.divergences import (
     bernoulli_kl_to_uniform,
@@ -19,19 +25,39 @@ from keras_gen.losses.likelihoods import (
     discretized_logistic_log_likelihood,
     gaussian_log_likelihood,
 )
+from keras_gen.losses.penalties import (
+    clip_weights,
+    dragan_noise,
+    dragan_penalty,
+    gradient_penalty,
+    mixing_weights,
+    r1_penalty,
+)
 
 __all__ = [
     "bernoulli_kl_to_uniform",
     "bernoulli_log_likelihood",
     "categorical_kl_to_uniform",
+    "clip_weights",
     "discretized_logistic_log_likelihood",
+    "dragan_noise",
+    "dragan_penalty",
     "gaussian_kl",
     "gaussian_kl_between",
     "gaussian_log_likelihood",
+    "gradient_penalty",
+    "hinge_discriminator",
+    "hinge_generator",
     "jensen_shannon_monte_carlo",
+    "least_squares_discriminator",
+    "least_squares_generator",
     "log_normal_kl",
     "minimax_discriminator",
     "minimax_generator",
+    "mixing_weights",
     "non_saturating_generator",
+    "r1_penalty",
     "skew_geometric_jensen_shannon",
+    "wasserstein_critic",
+    "wasserstein_generator",
 ]
