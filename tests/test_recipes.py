@@ -80,6 +80,7 @@ TINY = {
         "image_size": 8,
         "importance_samples": 3,
         "evaluation_samples": 4,
+        "evaluated": 20,
         "batch_size": 16,
         "steps": 3,
     },
