@@ -10,14 +10,17 @@ from keras_gen.layers.priors import (
     sample_latents,
 )
 from keras_gen.layers.replicas import replica_share
+from keras_gen.layers.spectral_norm import SpectralNormalization, update_spectral_norms
 
 __all__ = [
     "LATENT_DISTRIBUTIONS",
     "Dropout",
     "LearnedConstant",
     "Maxout",
+    "SpectralNormalization",
     "batch_normalization",
     "check_latent_distribution",
     "replica_share",
     "sample_latents",
+    "update_spectral_norms",
 ]
