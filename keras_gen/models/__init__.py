@@ -13,20 +13,39 @@ from keras_gen.models.autoencoders import (
     SparseAutoencoder,
 )
 from keras_gen.models.base import GenerativeModel
-from keras_gen.models.gans import DCGAN, GAN
+from keras_gen.models.gans import (
+    DCGAN,
+    GAN,
+    LSGAN,
+    SNGAN,
+    WGAN,
+    WGANGP,
+    ConditionalGAN,
+    GumbelGAN,
+    PacGAN,
+    SequenceLSTM,
+)
 
 __all__ = [
     "DCGAN",
     "GAN",
     "IWAE",
+    "LSGAN",
+    "SNGAN",
     "VAE",
+    "WGAN",
+    "WGANGP",
     "Autoencoder",
+    "ConditionalGAN",
     "ConditionalVAE",
     "ConvAutoencoder",
     "ConvVAE",
     "DenoisingAutoencoder",
     "GenerativeModel",
+    "GumbelGAN",
     "GumbelVAE",
+    "PacGAN",
     "QuadrantCVAE",
+    "SequenceLSTM",
     "SparseAutoencoder",
 ]
