@@ -89,13 +89,14 @@ def build_generator(image_shape, latent_dim, filters, kernel_size):
     return keras.Model(latents, images, name="generator")
 
 
-def build_discriminator(image_shape, filters, kernel_size):
+def build_discriminator(image_shape, filters, kernel_size, use_bias=True):
     """Halves the image down to a small one and takes one logit from it.
 
     Args:
         image_shape: `(H, W, C)`.
         filters: channels after the first layer; each later layer has twice as many.
         kernel_size: side of the kernels.
+        use_bias: whether the logit has a bias.
 
     Returns:
         A network from `(B, H, W, C)` to logits `(B, 1)`.
@@ -112,7 +113,9 @@ def build_discriminator(image_shape, filters, kernel_size):
         )(x)
         x = keras.layers.LeakyReLU(0.2)(batch_normalization()(x))
     x = keras.layers.Flatten()(x)
-    logits = keras.layers.Dense(1, kernel_initializer=weights, dtype="float32", name="logits")(x)
+    logits = keras.layers.Dense(
+        1, use_bias=use_bias, kernel_initializer=weights, dtype="float32", name="logits"
+    )(x)
     return keras.Model(images, logits, name="discriminator")
 
 
