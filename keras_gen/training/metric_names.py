@@ -37,6 +37,10 @@ METRICS = (
     "modes",
     "high_quality_share",
     "reverse_kl",
+    "grammatical_share",
+    "baseline_grammatical_share",
+    "distinct_share",
+    "length_distance",
     "images_per_second",
 )
 METRIC_ENDINGS = ("_loss", "_probability")
