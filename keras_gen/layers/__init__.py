@@ -2,6 +2,7 @@
 
 from keras_gen.layers.batch_norm import batch_normalization
 from keras_gen.layers.dropout import Dropout
+from keras_gen.layers.latent_dropout import LatentDropout
 from keras_gen.layers.learned_constant import LearnedConstant
 from keras_gen.layers.maxout import Maxout
 from keras_gen.layers.priors import (
@@ -15,6 +16,7 @@ from keras_gen.layers.spectral_norm import SpectralNormalization, update_spectra
 __all__ = [
     "LATENT_DISTRIBUTIONS",
     "Dropout",
+    "LatentDropout",
     "LearnedConstant",
     "Maxout",
     "SpectralNormalization",

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-LATENT_DISTRIBUTIONS = ("normal", "uniform")
+LATENT_DISTRIBUTIONS = ("normal", "uniform", "spherical")
 
 
 def check_latent_distribution(distribution):
@@ -17,12 +17,15 @@ def sample_latents(distribution, shape, seed, truncation=None):
     """Draws latents; a pure function of its arguments.
 
     Args:
-        distribution: `"normal"` for N(0, 1) or `"uniform"` for U(-1, 1), per coordinate.
+        distribution: `"normal"` for N(0, 1) or `"uniform"` for U(-1, 1), per coordinate, or
+            `"spherical"` for the uniform distribution on the sphere of radius sqrt(latent_dim),
+            which nearly all of N(0, 1) lies close to (White 2016, arXiv:1609.04468).
         shape: shape of the result, `(N, latent_dim)`; may hold scalar tensors.
         seed: `(2,)` integers.
         truncation: None, or t > 0: coordinates with magnitude above t are drawn again until
             they lie within (the truncation trick, Brock et al. 2019, arXiv:1809.11096,
             section 3.1). Sampled here exactly and at once, by inverting the distribution function.
+            Spherical ones are truncated before they are scaled to the sphere.
 
     Returns:
         float32 latents.
@@ -36,6 +39,9 @@ def sample_latents(distribution, shape, seed, truncation=None):
     if distribution == "uniform":
         limit = 1.0 if truncation is None else tf.minimum(tf.cast(truncation, "float32"), 1.0)
         return limit * tf.random.stateless_uniform(shape, seed, minval=-1.0, maxval=1.0)
+    if distribution == "spherical":
+        latents = sample_latents("normal", shape, seed, truncation)
+        return tf.sqrt(float(shape[-1])) * tf.math.l2_normalize(latents, axis=-1)
     if truncation is None:
         return tf.random.stateless_normal(shape, seed)
     # In float64: float32's distribution function rounds to 1 from 5.4 deviations on.

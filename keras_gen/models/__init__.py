@@ -22,6 +22,7 @@ from keras_gen.models.gans import (
     WGANGP,
     ConditionalGAN,
     GumbelGAN,
+    HackedGAN,
     PacGAN,
     SequenceLSTM,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "GenerativeModel",
     "GumbelGAN",
     "GumbelVAE",
+    "HackedGAN",
     "PacGAN",
     "QuadrantCVAE",
     "SequenceLSTM",

@@ -4,6 +4,7 @@ from keras_gen.models.gans.conditional_gan import ConditionalGAN
 from keras_gen.models.gans.dcgan import DCGAN
 from keras_gen.models.gans.gan import GAN
 from keras_gen.models.gans.gumbel_gan import GumbelGAN
+from keras_gen.models.gans.hacked_gan import HackedGAN
 from keras_gen.models.gans.least_squares_gan import LSGAN
 from keras_gen.models.gans.pac_gan import PacGAN
 from keras_gen.models.gans.sequence_lstm import SequenceLSTM
@@ -20,6 +21,7 @@ __all__ = [
     "WGANGP",
     "ConditionalGAN",
     "GumbelGAN",
+    "HackedGAN",
     "PacGAN",
     "SequenceLSTM",
 ]

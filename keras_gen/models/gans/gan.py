@@ -99,7 +99,8 @@ class GAN(GenerativeModel):
     Args:
         image_shape: `(H, W, C)`.
         latent_dim: size of a latent.
-        latent_distribution: `"normal"` for N(0, 1) or `"uniform"` for U(-1, 1), per coordinate.
+        latent_distribution: `"normal"` for N(0, 1) or `"uniform"` for U(-1, 1), per coordinate, or
+            `"spherical"`; see `sample_latents`.
         generator_loss: `"non_saturating"` or `"minimax"`.
         discriminator_steps: discriminator steps per generator step (the paper's k), each with a
             fresh batch: a training batch holds that many times the batch size.
