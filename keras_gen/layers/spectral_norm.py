@@ -84,14 +84,17 @@ class SpectralNormalization(keras.layers.Wrapper):
         """Builds the layer for `input_shape`, and `u` and `v` for its kernel."""
         super().build(input_shape)
         inputs, outputs = self._matrix().shape
-        noise = keras.initializers.RandomNormal(stddev=1.0)  # the same numbers in every call
+        noise = keras.initializers.RandomNormal(stddev=1.0)
 
-        def warmed_up():
-            u, v = _unit(noise((outputs,))), _unit(noise((inputs,)))
-            return _power_iterations(self._matrix(), u, v, _WARM_UP)
+        def first_u(shape, dtype):
+            u, v = _unit(noise((outputs,), dtype)), _unit(noise((inputs,), dtype))
+            return _power_iterations(self._matrix(), u, v, _WARM_UP)[0]
 
-        self.u = self._add_vector("u", outputs, lambda shape, dtype: warmed_up()[0])
-        self.v = self._add_vector("v", inputs, lambda shape, dtype: warmed_up()[1])
+        def first_v(shape, dtype):
+            return _unit(ops.matmul(self._matrix(), self.u), otherwise=_unit(noise(shape, dtype)))
+
+        self.u = self._add_vector("u", outputs, first_u)
+        self.v = self._add_vector("v", inputs, first_v)
 
     def call(self, inputs):
         """The layer's outputs with `W / sigma` for its kernel."""
