@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "latent": {"latent", "artifacts"},
     "training": {"training", "artifacts"},
     "export": {"export"},
+    "lab": {"lab", "losses", "layers", "artifacts"},
 }
 MAY_IMPORT["commands"] = {*MAY_IMPORT, "commands"}  # what a user calls may use everything
 

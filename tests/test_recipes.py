@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import keras_gen.export.save
 from keras_gen.training import RunOptions, command_line
+from keras_gen.training.results import record
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
 
@@ -120,6 +121,22 @@ TINY = {
     "dcgan_mnist": {"data": "digits", "image_size": 8, "filters": 4, "batch_size": 16, "steps": 3},
 }
 
+# demonstration -> arguments that make it tiny: recipes that train no model for use, but show
+# something and measure it. They have a folder with pictures and numbers, no export and no resume.
+DEMONSTRATIONS = {
+    "minimax_dynamics": {"steps": 5},
+    "js_vs_earth_mover": {"offsets": [0.0, 0.5], "steps": 3},
+    "vanishing_gradients": {
+        "data": "digits",
+        "image_size": 8,
+        "filters": 2,
+        "generator_steps": 2,
+        "means": [1.0, 2.0],
+        "batch_size": 16,
+        "steps": 3,
+    },
+}
+
 
 def recipe(name):
     """The module of a recipe, imported from its file."""
@@ -134,7 +151,7 @@ def flags(arguments):
 
 
 def test_every_recipe_is_in_the_table():
-    assert {path.stem for path in RECIPES.glob("*.py")} == set(TINY)
+    assert {path.stem for path in RECIPES.glob("*.py")} == {*TINY, *DEMONSTRATIONS}
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -193,6 +210,49 @@ def test_a_recipe_says_its_measured_options_in_its_help(name, capsys):
         *("--strict-data",),
     ):
         assert flag in text
+
+
+@pytest.mark.parametrize("name", DEMONSTRATIONS)
+def test_a_demonstration_leaves_pictures_and_numbers_beside_the_analytic_ones(
+    name, tmp_path, capsys
+):
+    demonstration = recipe(name).main(**DEMONSTRATIONS[name], out=str(tmp_path / "run"))
+    assert demonstration.folder == tmp_path / "run"
+    assert list(demonstration.folder.glob("*.png"))
+    config = json.loads((demonstration.folder / "config.json").read_text())
+    assert config["recipe"] == name
+    for key, value in DEMONSTRATIONS[name].items():
+        assert config["arguments"][key] == value
+    metrics = json.loads((demonstration.folder / "metrics.json").read_text())
+    printed = capsys.readouterr().out
+    assert metrics["finished"] and metrics["metrics"]
+    for metric, entry in metrics["metrics"].items():
+        assert set(entry) == {"value", "analytic", "protocol"}
+        assert f"{metric}: " in printed
+    (tmp_path / "README.md").write_text(f"<!-- results:{name} -->\n<!-- /results -->\n")
+    record(demonstration.folder, tmp_path / "results", tmp_path / "README.md")
+    assert "| Analytic |" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", DEMONSTRATIONS)
+def test_a_demonstration_overwrites_nothing(name, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("mine")
+    with pytest.raises(SystemExit) as stop:
+        command_line(recipe(name).main, ["--out", str(tmp_path / "run")])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert "the folder is not empty" in error and "--resume" not in error
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("name", DEMONSTRATIONS)
+def test_a_demonstration_says_its_options_in_its_help(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command_line(recipe(name).main, ["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "--seed" in text and "--out" in text
 
 
 def test_the_command_line_shows_a_bad_input_as_one_line(tmp_path):

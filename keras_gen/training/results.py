@@ -105,19 +105,13 @@ def _read_run(folder):
 
 def _result(folder, config, measured):
     """The contents of `results/<recipe>.json`."""
+    demonstration = bool(config.get("demonstration"))
     try:
         result = {
             **{name: config[name] for name in ("recipe", "family", "title", "paper", "command")},
             "arguments": {name: _portable(value) for name, value in config["arguments"].items()},
-            "options": {
-                name: config["options"][name]
-                for name in ("strategy", "replicas", "mixed_precision")
-                if name in config.get("options", {})
-            },
+            **({"demonstration": True} if demonstration else _training(config, measured)),
             "data": config["data"],
-            "parameters": config["model"]["parameters"],
-            "steps": measured["steps"],
-            "epochs": measured["epochs"],
             "seed": config["arguments"]["seed"],
             "seconds": measured["seconds"],
             "peak_memory_mib": measured["peak_memory_mib"],
@@ -125,7 +119,7 @@ def _result(folder, config, measured):
             "versions": config["versions"],
             "commit": config["commit"],
             "dirty": config["dirty"],
-            "metrics": _metrics(folder, measured),
+            "metrics": _metrics(folder, measured, any_name=demonstration),
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -140,13 +134,26 @@ def _result(folder, config, measured):
     return result
 
 
-def _metrics(folder, measured):
+def _training(config, measured):
+    return {
+        "options": {
+            name: config["options"][name]
+            for name in ("strategy", "replicas", "mixed_precision")
+            if name in config.get("options", {})
+        },
+        "parameters": config["model"]["parameters"],
+        "steps": measured["steps"],
+        "epochs": measured["epochs"],
+    }
+
+
+def _metrics(folder, measured, any_name):
     metrics = dict(measured["metrics"])
     if measured.get("images_per_second") is not None:
         speed = {"value": measured["images_per_second"], "protocol": _SPEED_PROTOCOL}
         metrics.setdefault("images_per_second", speed)
     for name, metric in metrics.items():
-        if not is_known(name):
+        if not any_name and not is_known(name):
             raise ValueError(
                 f"{folder / 'metrics.json'}: metric {name!r} has no known name. Use one of "
                 f"{', '.join(METRICS)}, or one that ends in {' or '.join(METRIC_ENDINGS)}."

@@ -68,6 +68,8 @@ def render_table(results, family):
     rows = sorted((r for r in results if r["family"] == family), key=_name)
     if not rows:
         return "No results recorded yet."
+    if any(row.get("demonstration") for row in rows):
+        return "\n\n".join(_demonstration(row) for row in rows)
     columns = {
         "Model": lambda r: r["title"] + (f", {r['variant']}" if r.get("variant") else ""),
         "Data": lambda r: r["data"]["name"],
@@ -100,14 +102,15 @@ def read_json(path):
 
 def read_results(results_dir):
     """The contents of all results in a folder; ValueError where one is damaged."""
-    needed = {
-        *("recipe", "family", "title", "paper", "command", "data", "parameters", "steps"),
-        *("epochs", "seed", "seconds", "machine", "metrics"),
+    always = {
+        *("recipe", "family", "title", "paper", "command", "data", "seed", "seconds", "machine"),
+        "metrics",
     }
     results = []
     for path in sorted(results_dir.glob("*.json")):
         results.append(read_json(path))
-        missing = sorted(needed - set(results[-1]))
+        trained = () if results[-1].get("demonstration") else ("parameters", "steps", "epochs")
+        missing = sorted({*always, *trained} - set(results[-1]))
         if missing:
             raise ValueError(f"{path} is damaged: it lacks {', '.join(missing)}.")
     return results
@@ -165,6 +168,17 @@ def rewrite(pages):
 
 
 # ---------------------------------------------------------------------- table cells
+
+
+def _demonstration(result):
+    """The numbers of a demonstration, each beside the analytic one, and how they were got."""
+    lines = [_row(("Quantity", "Measured", "Analytic", "On what")), _row(["---"] * 4)]
+    for name, metric in result["metrics"].items():
+        analytic = metric.get("analytic")
+        known = "-" if analytic is None else f"{analytic:.6g}"
+        lines.append(_row((name, f"{metric['value']:.6g}", known, metric["protocol"])))
+    where = f"{_duration(result['seconds'])}, {_machine(result['machine'])}"
+    return "\n".join([*lines, "", f"`{result['command']}`, seed {result['seed']}, {where}."])
 
 
 def _row(cells):

@@ -305,3 +305,43 @@ def test_a_variant_stands_beside_the_result_of_the_defaults(root):
     assert record_in(root, run, variant="wide", overwrite=True).changes == []
     with pytest.raises(ValueError, match="variant='../x': give letters"):
         record_in(root, run, variant="../x")
+
+
+DEMONSTRATED = [
+    ("config/demonstration", True),
+    ("config/family", "lines"),
+    ("config/recipe", "lines"),
+    ("config/command", "python recipes/lines.py"),
+    ("config/data", {"name": "none", "stand_in_for": None}),
+    ("config/model", None),
+    ("metrics/steps", None),
+    ("metrics/images_per_second", None),
+    (
+        "metrics/metrics",
+        {
+            "js": {"value": 0.6931234, "analytic": 0.6931472, "protocol": "nats, at |1|"},
+            "noise": {"value": 3.0, "analytic": None, "protocol": "somewhere"},
+        },
+    ),
+]
+
+
+def test_a_demonstration_is_filed_with_the_analytic_values_beside_its_own(root):
+    (root / "docs" / "lines.md").write_text("<!-- results:lines -->\n<!-- /results -->\n")
+    recorded = record_in(root, make_run(root / "run", DEMONSTRATED))
+    result = json.loads(recorded.path.read_text())
+    assert result["metrics"] == dict(DEMONSTRATED)["metrics/metrics"]
+    assert "parameters" not in result and "steps" not in result
+    expected = """<!-- results:lines -->
+
+| Quantity | Measured | Analytic | On what |
+| --- | --- | --- | --- |
+| js | 0.693123 | 0.693147 | nats, at \\|1\\| |
+| noise | 3 | - | somewhere |
+
+`python recipes/lines.py`, seed 3, 13 min, 2 cores of Xeon.
+
+<!-- /results -->
+"""
+    assert (root / "docs" / "lines.md").read_text() == expected
+    assert tables_differ(root) == []
