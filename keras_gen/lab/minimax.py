@@ -84,7 +84,7 @@ def play(method, start, learning_rate, steps):
         float64 `(steps + 1, 2)`, the start included.
 
     Raises:
-        ValueError: unknown method, or a number that is not positive.
+        ValueError: unknown method, a number that is not positive, or a path without end.
     """
     _check(method, learning_rate)
     if steps < 1:
@@ -94,6 +94,11 @@ def play(method, start, learning_rate, steps):
     for _ in range(steps):
         path.append(METHODS[method](path[-1], previous, learning_rate))
         previous = path[-2]
+    if not math.hypot(*path[-1]) < 1e300:
+        raise ValueError(
+            f"learning_rate={learning_rate!r} with steps={steps!r}: {method} play leaves the range "
+            "of numbers; lower one of them."
+        )
     return np.array(path, "float64")
 
 

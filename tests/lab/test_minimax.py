@@ -138,6 +138,7 @@ def test_every_number_lies_at_its_analytic_value():
         (("newton", START, 0.1, 5), "method='newton'.*simultaneous"),
         (("optimistic", START, 0.0, 5), "learning_rate=0.0"),
         (("optimistic", START, 0.1, 0), "steps=0"),
+        (("optimistic", START, 1.9, 2000), "learning_rate=1.9 with steps=2000"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):
