@@ -240,7 +240,7 @@ def compare(readings, means, scale):
     metrics["gaussian_minimax_over_asymptote"] = (
         slopes["minimax"] / vanishing_asymptote(mean, scale),
         1.0,
-        f"the minimax slope over its asymptote, mean {mean:g}; analytic in the limit of large means",
+        f"the minimax slope over its asymptote at mean {mean:g}; analytic for large means",
     )
     last = readings[-1]
     trained = f"{last.step} steps of the discriminator, generator fixed"
