@@ -61,7 +61,7 @@ def build_discriminator(image_shape, units):
     """
     images = keras.Input(image_shape, name="images")
     symbols = keras.layers.Reshape(image_shape[:2])(images)  # (B, length, num_symbols)
-    hidden = keras.layers.LSTM(units, unroll=True)(symbols)
+    hidden = keras.layers.LSTM(units, unroll=True, seed=0)(symbols)  # as in `build_step`
     logits = keras.layers.Dense(1, dtype="float32", name="logits")(hidden)
     return keras.Model(images, logits, name="discriminator")
 

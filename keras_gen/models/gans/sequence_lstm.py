@@ -47,7 +47,8 @@ def build_step(num_symbols, units, name):
     """
     symbols = keras.Input((num_symbols,), name="symbols")
     states = [keras.Input((units,), name="hidden"), keras.Input((units,), name="cell")]
-    hidden, next_states = keras.layers.LSTMCell(units)(symbols, states)
+    # The seed is of a dropout that is off. Left out, it would be drawn, and not saved.
+    hidden, next_states = keras.layers.LSTMCell(units, seed=0)(symbols, states)
     logits = keras.layers.Dense(num_symbols, dtype="float32", name="logits")(hidden)
     return keras.Model([symbols, *states], [logits, *next_states], name=name)
 
