@@ -1,7 +1,7 @@
 """Gumbel-softmax GAN (Kusner and Hernandez-Lobato 2016, arXiv:1611.04051) on a grammar's strings.
 
     python recipes/gumbel_gan_grammar.py
-    python recipes/gumbel_gan_grammar.py --no-straight-through      relaxed, as in the paper
+    python recipes/gumbel_gan_grammar.py --straight-through --temperatures 1.5 1.0 --input-noise 0.3
 
 The share of grammatical strings over the training, beside that of an LSTM trained by maximum
 likelihood: sequences.png, gan.txt, lstm.txt. Measured: results/gumbel_gan_grammar.json.
@@ -18,10 +18,10 @@ from keras_gen.training import Options, Run, RunOptions, command_line
 
 def main(
     data: str = "grammar",
-    temperatures: tuple[float, float] = (1.5, 1.0),
-    annealing_steps: int = 4000,
-    input_noise: float = 0.3,
-    straight_through: bool = True,
+    temperatures: tuple[float, float] = (2.0, 1.0),
+    annealing_steps: int = 3000,
+    input_noise: float = 0.5,
+    straight_through: bool = False,
     measure_every: int = 250,
     batch_size: int = 200,
     steps: int | None = None,
@@ -39,7 +39,7 @@ def main(
         straight_through: the discriminator sees one-hot strings in training too.
         measure_every: training steps between measurements.
         batch_size: strings in a batch, over all replicas.
-        steps: training steps of either in all; 4000 where epochs is not given either.
+        steps: training steps of either in all; 3000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, noise, the strings and their order.
         options: where the run goes and how it is run.
@@ -55,7 +55,7 @@ def main(
         settings = (*temperatures, annealing_steps, input_noise, straight_through)
         model = GumbelGAN(train.example_shape, 32, "non_saturating", *settings)
         model.compile()
-    steps = 4000 if steps is None and epochs is None else steps
+    steps = 3000 if steps is None and epochs is None else steps
     extra = [curves["gan"]] if run.is_chief else []
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs, extra=extra)
 

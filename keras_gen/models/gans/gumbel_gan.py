@@ -20,9 +20,10 @@ Objective, with D = sigmoid(discriminator(images)), noise[t] = -log(-log u) and 
 A latent holds all of a sample's chance, the first states and the Gumbel noise of every symbol.
 
 Differences from the paper:
-    - What it writes as tau is the temperature's inverse in its eq. 4; here it is the temperature.
-    - The noise against an easy discriminator is normal and added to real and generated sequences
-      alike (instance noise, Sonderby et al. 2017, arXiv:1610.04490, section 3.4).
+    - `input_noise`, which keeps the discriminator from telling mixtures from one-hot rows at a
+      glance, is normal and added to real and generated sequences alike (instance noise, Sonderby
+      et al. 2017, arXiv:1610.04490).
+    - The generator's losses are the two of `GAN`; both first states are drawn from N(0, 1).
     - `straight_through` is ours: the discriminator then sees choices, at any temperature, and the
       generator gets the mixtures' gradient (Jang et al. 2017, arXiv:1611.01144, section 2.2).
     - One generator pass a step, as in `GAN`: it learns from the sequences that the discriminator
