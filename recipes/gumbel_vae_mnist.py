@@ -5,9 +5,8 @@
     python recipes/gumbel_vae_mnist.py --straight-through             discrete in training too
 
 Published -ELBO on fixed binarized MNIST: 101.5 and 105.0; straight through 107.8 and 111.5. The
-networks and Adam(1e-3) times 0.9 every 1000 steps are those of the author's notebook, the annealing
-rate is the faster of the paper's two: the temperature is down at 0.5 after 7,000 steps, while the
-learning rate is still high. Measured time, machine and results: results/gumbel_vae_mnist*.json.
+networks and Adam(1e-3) times 0.9 every 1000 steps are the author's notebook's, the annealing is the
+paper's faster one. Measured time, machine and results: results/gumbel_vae_mnist*.json.
 """
 
 import keras
