@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "latent": {"latent", "artifacts"},
     "training": {"training", "artifacts"},
     "export": {"export"},
-    "lab": {"lab", "losses", "layers", "artifacts"},
+    "lab": {"lab", "losses", "layers", "artifacts", "metrics"},
 }
 MAY_IMPORT["commands"] = {*MAY_IMPORT, "commands"}  # what a user calls may use everything
 

@@ -125,6 +125,7 @@ TINY = {
 # something and measure it. They have a folder with pictures and numbers, no export and no resume.
 DEMONSTRATIONS = {
     "minimax_dynamics": {"steps": 5},
+    "mode_collapse_lab": {"data": ["ring"], "models": ["GAN"], "steps": 20, "seeds": 2},
     "js_vs_earth_mover": {"offsets": [0.0, 0.5], "steps": 3},
     "vanishing_gradients": {
         "data": "digits",
