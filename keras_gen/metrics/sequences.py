@@ -84,7 +84,13 @@ class SequenceProgress(keras.callbacks.Callback):
             raise ValueError(f"every={every!r}: give an integer of at least 1.")
         self._path, self._language, self._every, self._seed = path, language, every, seed
         self._real = language.to_tokens(real_images)
-        self.rows = []
+        self._last_step = None
+
+    @property
+    def rows(self):
+        """The measurements so far, from the file: a finished run that is resumed has them too."""
+        path = self._path.with_suffix(".json")
+        return json.loads(path.read_text()) if path.exists() else []
 
     def measure(self, model):
         """The three shares of as many samples as there are real sequences, and some as text."""
@@ -111,11 +117,8 @@ class SequenceProgress(keras.callbacks.Callback):
         return {prefix + name: (self.rows[-1][name], protocol) for name in names}
 
     def on_train_begin(self, logs=None):
-        """Takes up the measurements of the run so far and measures the untrained model."""
-        step, path = int(self.model.train_steps), self._path.with_suffix(".json")
-        if not self.rows and step and path.exists():
-            self.rows = [row for row in json.loads(path.read_text()) if row["step"] <= step]
-        self._measure_at(step)
+        """Measures the model as it starts."""
+        self._measure_at(int(self.model.train_steps))
 
     def on_train_batch_end(self, batch, logs=None):
         """Measures when it is due."""
@@ -128,14 +131,17 @@ class SequenceProgress(keras.callbacks.Callback):
         self._measure_at(int(self.model.train_steps))
 
     def _measure_at(self, step):
-        if self.rows and self.rows[-1]["step"] == step:
+        if step == self._last_step:
             return
-        self.rows.append({"step": step, **self.measure(self.model)})
-        write_json(self._path.with_suffix(".json"), self.rows)
+        self._last_step = step
+        # What lies behind this step is of another run, or of one that goes on from a checkpoint.
+        rows = [row for row in self.rows if row["step"] < step]
+        rows.append({"step": step, **self.measure(self.model)})
+        write_json(self._path.with_suffix(".json"), rows)
         stages = (
             f"step {row['step']}, {100 * row['grammatical_share']:.1f} % grammatical\n"
             + "".join(f"    {text}\n" for text in row["samples"])
-            for row in self.rows
+            for row in rows
         )
         write_atomic(self._path.with_suffix(".txt"), "\n".join(stages))
 

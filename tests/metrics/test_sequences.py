@@ -108,6 +108,13 @@ def test_a_resumed_run_goes_on_with_the_measurements_up_to_its_step(tmp_path):
     assert resumed.rows == whole.rows
 
 
+def test_a_finished_run_has_its_measurements_without_training(tmp_path):
+    train(progress(tmp_path / "run"), 3)
+    resumed = progress(tmp_path / "run")
+    assert [row["step"] for row in resumed.rows] == [0, 2, 3]
+    assert resumed.metrics()["grammatical_share"][0] == 0.75
+
+
 def test_a_new_run_takes_up_nothing(tmp_path):
     train(progress(tmp_path / "run"), 4)
     anew = progress(tmp_path / "run")
