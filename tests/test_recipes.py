@@ -123,6 +123,8 @@ TINY = {
 
 # demonstration -> arguments that make it tiny: recipes that train no model for use, but show
 # something and measure it. They have a folder with pictures and numbers, no export and no resume.
+RESUMED = ("conditional_vae_mnist", "dcgan_mnist", "gumbel_gan_grammar", "wgan_gp_mnist")
+
 DEMONSTRATIONS = {
     "minimax_dynamics": {"steps": 5},
     "mode_collapse_lab": {"data": ["ring"], "models": ["GAN"], "steps": 20, "seeds": 2},
@@ -170,7 +172,11 @@ def test_a_recipe_goes_from_data_to_a_saved_model(name, tmp_path):
     assert loaded.signatures
 
 
-@pytest.mark.parametrize("name", TINY)
+# What is tested is the run's more than the recipe's: some always, the others with the slow tests.
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in RESUMED else pytest.mark.slow) for name in TINY],
+)
 def test_a_recipe_resumes(name, tmp_path):
     options = {"out": str(tmp_path / "run"), "export": str(tmp_path / "exported")}
     module = recipe(name)
