@@ -121,10 +121,10 @@ TINY = {
     "dcgan_mnist": {"data": "digits", "image_size": 8, "filters": 4, "batch_size": 16, "steps": 3},
 }
 
-# demonstration -> arguments that make it tiny: recipes that train no model for use, but show
-# something and measure it. They have a folder with pictures and numbers, no export and no resume.
 RESUMED = ("conditional_vae_mnist", "dcgan_mnist", "gumbel_gan_grammar", "wgan_gp_mnist")
 
+# demonstration -> arguments that make it tiny: recipes that train no model for use, but show
+# something and measure it. They have a folder with pictures and numbers, no export and no resume.
 DEMONSTRATIONS = {
     "minimax_dynamics": {"steps": 5},
     "mode_collapse_lab": {"data": ["ring"], "models": ["GAN"], "steps": 20, "seeds": 2},

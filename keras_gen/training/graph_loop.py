@@ -30,6 +30,32 @@ def train_in_graph(model, examples, *, batch_size, steps, seed, steps_per_call=1
     for name, value in sizes.items():
         if value < 1:
             raise ValueError(f"{name}={value!r}: give an integer of at least 1.")
+    run = compile_loop(model, examples, batch_size, seed)
+    for first in range(0, steps, steps_per_call):
+        last = min(first + steps_per_call, steps)
+        run(tf.constant(first, "int64"), tf.constant(last, "int64"))
+        for variable in model.trainable_variables:
+            if not tf.reduce_all(tf.math.is_finite(variable.value)):
+                raise FloatingPointError(
+                    f"{variable.path} is not finite after step {last}: lower the learning rates."
+                )
+        if after:
+            after(last)
+
+
+def compile_loop(model, examples, batch_size, seed):
+    """The loop of `train_in_graph` as a function that can be called again.
+
+    Args:
+        model: a compiled `GenerativeModel`.
+        examples: float32 `(N, ...)`, what a batch is drawn from.
+        batch_size: examples that one network update sees.
+        seed: an integer that decides the batches.
+
+    Returns:
+        A function of `first` and `last`, int64 tensors, that runs steps first to last - 1. It is
+        compiled at its first call.
+    """
     data = tf.constant(examples, "float32")
     shape = (batch_size * model.batches_per_step,)
     fold_in = tf.random.experimental.stateless_fold_in
@@ -42,13 +68,4 @@ def train_in_graph(model, examples, *, batch_size, steps, seed, steps_per_call=1
             model.train_step(tf.gather(data, rows))
             step += 1
 
-    for first in range(0, steps, steps_per_call):
-        last = min(first + steps_per_call, steps)
-        run(tf.constant(first, "int64"), tf.constant(last, "int64"))
-        for variable in model.trainable_variables:
-            if not tf.reduce_all(tf.math.is_finite(variable.value)):
-                raise FloatingPointError(
-                    f"{variable.path} is not finite after step {last}: lower the learning rates."
-                )
-        if after:
-            after(last)
+    return run
