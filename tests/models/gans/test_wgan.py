@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from gan_steps import SHAPE, LinearNetworks, batches, trained
 
-from keras_gen.models import WGAN
+from keras_gen.models import WGAN, WGANGP
 
 
 class LinearWGAN(LinearNetworks, WGAN):
@@ -76,3 +76,27 @@ def test_the_estimate_follows_the_distance_between_two_points():
 def test_a_clip_that_is_not_positive_is_refused():
     with pytest.raises(ValueError, match="clip=0.0"):
         WGAN((8, 8, 1), clip=0.0)
+
+
+@pytest.mark.xfail(
+    reason="From the second training step on, two replicas and one device part by 1e-3 where there "
+    "are several critic steps; with one critic step they agree to 1e-7. The cause is not known.",
+    strict=False,
+)
+@pytest.mark.parametrize("cls", [WGAN, WGANGP])
+def test_two_replicas_and_several_critic_steps_compute_the_update_of_one_device(cls, mirrored):
+    def build():
+        model = cls((8, 8, 1), 3, 4, critic_steps=2)
+        model.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01))
+        return model
+
+    single = build()
+    with mirrored.scope():
+        double = build()
+    for variable, other in zip(double.variables, single.variables, strict=True):
+        variable.assign(other.numpy())
+    images = np.random.default_rng(0).uniform(-1, 1, (4, 8, 8, 8, 1)).astype("float32")
+    for model in (single, double):
+        model.fit(tf.data.Dataset.from_tensor_slices(images), verbose=0)
+    for first, second in zip(single.trainable_variables, double.trainable_variables, strict=True):
+        np.testing.assert_allclose(first.numpy(), second.numpy(), rtol=1e-4, atol=1e-6)
