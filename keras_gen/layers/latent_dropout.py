@@ -48,13 +48,16 @@ class LatentDropout(keras.layers.Layer):
             dtype="float32",
             initializer=lambda shape, dtype: ops.convert_to_tensor(projections, dtype),
             trainable=False,
+            autocast=False,
             aggregation="only_first_replica",
         )
 
     def call(self, inputs):
         """Gives a tensor like the first of the inputs."""
         x, latents = inputs
-        projected = ops.matmul(ops.cast(latents, "float32"), self.projections)
+        # Rounded as under mixed precision, so that every policy has the same masks.
+        latents = ops.cast(ops.cast(latents, "float16"), "float32")
+        projected = ops.matmul(latents, self.projections)
         uniform = tf.math.floormod(_STRETCH * projected, 1.0)  # (B, C)
         kept = ops.cast(uniform >= self.rate, x.dtype) / (1.0 - self.rate)
         places = (1,) * (len(x.shape) - 2)
