@@ -138,13 +138,13 @@ def test_a_signal_saves_and_says_how_to_go_on(uninterrupted, tmp_path, number, c
 
 
 def test_a_second_process_on_the_same_run_is_refused_and_a_dead_one_holds_no_lock(tmp_path):
-    process = start(tmp_path, "--checkpoint-every", "1", "--slow", "0.5", "--steps", "50")
+    process = start(tmp_path, "--checkpoint-every", "1", "--slow", "0.5", "--steps", "200")
     wait_for(tmp_path / "run/checkpoints/step-00000001.json", process)
-    output = train(tmp_path, "--resume", "--steps", "50", code=2)
+    output = train(tmp_path, "--resume", "--steps", "200", code=2)
     assert f"process {process.pid} on" in output and "is training this run" in output
     process.kill()
     process.wait()
-    assert "Resuming at step" in train(tmp_path, "--resume", "--steps", "12")
+    assert "Resuming at step" in train(tmp_path, "--resume", "--steps", "201")
 
 
 def test_a_killed_worker_ends_the_other_with_a_message_and_both_resume(tmp_path):
