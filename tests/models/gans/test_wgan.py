@@ -78,11 +78,6 @@ def test_a_clip_that_is_not_positive_is_refused():
         WGAN((8, 8, 1), clip=0.0)
 
 
-@pytest.mark.xfail(
-    reason="From the second training step on, two replicas and one device part by 1e-3 where there "
-    "are several critic steps; with one critic step they agree to 1e-7. The cause is not known.",
-    strict=False,
-)
 @pytest.mark.parametrize("cls", [WGAN, WGANGP])
 def test_two_replicas_and_several_critic_steps_compute_the_update_of_one_device(cls, mirrored):
     def build():
