@@ -167,8 +167,8 @@ class GenerativeModel(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         upstream = optimizer.scale_loss(tf.ones_like(loss) / replicas)
         variables = [variable.value for variable in network.trainable_variables]
-        # All of them before the first weight moves: in a graph, a layer's kernel may else be updated
-        # while the gradients of the layers below it, which it enters, are still to be computed.
+        # All of them before the first weight moves: in a graph, a kernel may else be updated while
+        # the gradients of the layers below it, which it enters, are still to be computed.
         gradients = tf.tuple(tape.gradient(loss, variables, output_gradients=upstream))
         if replicas > 1 and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             gradients = _agree_on_overflow(gradients)
