@@ -36,7 +36,7 @@ def main(
         filters: channels of the encoder's convolutions.
         latent_dim: size of a code that dense layers make; None for the last convolution's output.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 30 epochs where epochs is not given either.
+        steps: training steps in all; 15 epochs where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights and the order of the data.
         options: where the run goes and how it is run.
@@ -55,7 +55,7 @@ def main(
         model = ConvAutoencoder(train.example_shape, filters, latent_dim)
         model.compile()
     if steps is None and epochs is None:
-        epochs = 30
+        epochs = 15
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs)
 
     if run.is_chief:
