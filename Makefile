@@ -9,8 +9,9 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 demo: $(VENV)/installed
 	$(BIN)/python recipes/dcgan_mnist.py
 
+# Most of a test's time is spent in tracing, on one core: two processes take half as long.
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow

@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 _HERE = pathlib.Path(__file__).parent
 
-TEST = ["pytest>=8.0", "hypothesis>=6.100"]
+TEST = ["pytest>=8.0", "pytest-xdist>=3.6", "hypothesis>=6.100"]
 DEV = [*TEST, "ruff>=0.9"]
 
 setup(

@@ -13,6 +13,7 @@ import keras
 import pytest
 import tensorflow as tf
 
+from keras_gen.metrics import evaluate_into
 from keras_gen.training.strategy import make_strategy
 
 # Two logical devices, so that data parallelism is tested on any machine. This must come before
@@ -27,6 +28,12 @@ def _fixed_seed():
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def few_samples(monkeypatch):
+    """Recipes measure a few of a model's samples, not ten thousand."""
+    monkeypatch.setitem(evaluate_into.__kwdefaults__, "num_images", 200)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from keras_gen.models import DCGAN
 from keras_gen.training import command_line
 from keras_gen.training.tables import tables_differ
 
+pytestmark = pytest.mark.usefixtures("few_samples")
+
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 

@@ -14,7 +14,7 @@ For the mixture p of N(-distance, scale^2) and N(distance, scale^2) in equal sha
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.integrate import quad
+from scipy.integrate import trapezoid
 from scipy.optimize import minimize
 from scipy.stats import norm
 
@@ -34,7 +34,7 @@ def forward_kl(mean, deviation, distance, scale):
         log_density = mixture_log_density(x, distance, scale)
         return np.exp(log_density) * (log_density - norm.logpdf(x, mean, deviation))
 
-    return _integral(integrand, distance + 10.0 * scale, [-distance, distance])
+    return _integral(integrand, distance + 10.0 * scale)
 
 
 def reverse_kl(mean, deviation, distance, scale):
@@ -44,7 +44,7 @@ def reverse_kl(mean, deviation, distance, scale):
         log_density = norm.logpdf(x, mean, deviation)
         return np.exp(log_density) * (log_density - mixture_log_density(x, distance, scale))
 
-    return _integral(integrand, abs(mean) + 10.0 * deviation, [mean])
+    return _integral(integrand, abs(mean) + 10.0 * deviation)
 
 
 def fit(divergence, distance, scale, start):
@@ -114,5 +114,7 @@ def save_fits(metrics, path, distance=2.0, scale=0.5):
     save_figure(figure, path)
 
 
-def _integral(integrand, limit, points):
-    return quad(integrand, -limit, limit, points=points, limit=200)[0]
+def _integral(integrand, limit):
+    # The trapezoidal rule converges faster than any power where a smooth integrand dies out.
+    points = np.linspace(-limit, limit, 4001)
+    return float(trapezoid(integrand(points), points))

@@ -92,13 +92,12 @@ MODELS = {
             "ema_decay": 0.9,
         },
     ),
-    "LSGAN-k2-ema": (
+    "LSGAN-ema": (
         LSGAN,
         {
             "image_shape": IMAGE_SHAPE,
             "latent_dim": 3,
             "filters": 4,
-            "discriminator_steps": 2,
             "ema_decay": 0.9,
         },
     ),
@@ -127,7 +126,7 @@ MODELS = {
         },
     ),
     # Not the hinge loss: while all scores are within its margins, the last bias has no gradient.
-    "SNGAN-non_saturating-k2-ema": (
+    "SNGAN-non_saturating-ema": (
         SNGAN,
         {
             "image_shape": (16, 16, 3),
@@ -135,14 +134,13 @@ MODELS = {
             "filters": 4,
             "loss": "non_saturating",
             "latent_distribution": "uniform",
-            "discriminator_steps": 2,
             "ema_decay": 0.9,
         },
     ),
     "HackedGAN-ema": (
         HackedGAN,
         {
-            "image_shape": (16, 16, 3),
+            "image_shape": IMAGE_SHAPE,
             "latent_dim": 3,
             "filters": 4,
             "latent_distribution": "spherical",
@@ -275,25 +273,41 @@ MODELS = {
 }
 
 
-def rows():
-    """The names of MODELS, the slow ones marked."""
-    last = {cls: name for name, (cls, _) in MODELS.items()}
-    for name, (cls, _) in MODELS.items():
-        yield pytest.param(name, marks=[] if last[cls] == name else pytest.mark.slow)
+# Rows that stand for all where what is tested is the plumbing that every model inherits.
+PLUMBING = ("DCGAN-k2-ema", "WGANGP-one_sided-ema", "ConditionalVAE", "VAE-logistic-log_normal-js")
 
 
-@pytest.fixture(params=rows())
+def rows(always=None):
+    """The names of MODELS, the slow ones marked: all but `always`, by default a class' last."""
+    always = always or {cls: name for name, (cls, _) in MODELS.items()}.values()
+    for name in MODELS:
+        yield pytest.param(name, marks=[] if name in always else pytest.mark.slow)
+
+
+@pytest.fixture(params=rows(), scope="module")
 def build(request):
-    """A function that makes the compiled model, and the arguments it is made with."""
+    """A function that makes the compiled model, and the arguments it is made with.
+
+    It takes what `compile` takes. With `run_eagerly=True` a step takes a fraction of the time that
+    its graph takes to be traced: enough where what is tested is the model's arithmetic and not the
+    graph.
+    """
     cls, arguments = MODELS[request.param]
 
-    def make(**optimizers):
+    def make(**options):
         model = cls(**arguments)
-        model.compile(**optimizers)
+        model.compile(**options)
         return model
 
     make.cls, make.arguments = cls, arguments
     return make
+
+
+@pytest.fixture(scope="module")
+def untrained(build):
+    """One model for all tests that only look at it."""
+    keras.utils.set_random_seed(0)
+    return build()
 
 
 def training_batch(model, seed=0):
@@ -368,16 +382,16 @@ def test_docstrings_name_the_paper_the_objective_and_the_differences(build):
         assert part in text
 
 
-def test_samples_are_float32_images_in_the_value_range(build):
-    model = build()
+def test_samples_are_float32_images_in_the_value_range(untrained):
+    model = untrained
     images = np.asarray(model.sample(5, seed=1))
     assert images.shape == (5, *model.image_shape) and images.dtype == np.float32
     low, high = model.value_range
     assert images.min() >= low and images.max() <= high
 
 
-def test_same_seed_same_images_other_seed_others_no_seed_fresh_ones(build):
-    model = build()
+def test_same_seed_same_images_other_seed_others_no_seed_fresh_ones(untrained):
+    model = untrained
     first = np.asarray(model.sample(3, seed=7))
     np.testing.assert_array_equal(first, model.sample(3, seed=7))
     for other in (model.sample(3, seed=8), model.sample(3), model.sample(3)):
@@ -385,15 +399,15 @@ def test_same_seed_same_images_other_seed_others_no_seed_fresh_ones(build):
     assert not np.array_equal(model.sample(3), model.sample(3))
 
 
-def test_sampling_many_equals_sampling_in_chunks(build, monkeypatch):
-    model = build()
+def test_sampling_many_equals_sampling_in_chunks(untrained, monkeypatch):
+    model = untrained
     whole = np.asarray(model.sample(7, seed=1))
     monkeypatch.setattr(keras_gen.models.base, "_SAMPLE_CHUNK", 3)
     np.testing.assert_allclose(model.sample(7, seed=1), whole, atol=1e-6)
 
 
-def test_sampling_leaves_the_model_as_it_was(build):
-    model = build()
+def test_sampling_leaves_the_model_as_it_was(untrained):
+    model = untrained
     before = everything(model)
     model.sample(3)
     assert same(everything(model), before)
@@ -409,13 +423,13 @@ def test_sampling_leaves_the_model_as_it_was(build):
         ({"num_images": 2, "truncation": 0}, "truncation=0"),
     ],
 )
-def test_sample_refuses_bad_arguments_by_name(build, arguments, message):
+def test_sample_refuses_bad_arguments_by_name(untrained, arguments, message):
     with pytest.raises(ValueError, match=message):
-        build().sample(**arguments)
+        untrained.sample(**arguments)
 
 
 def test_training_moves_the_weights_and_logs_finite_values(build):
-    model = build()
+    model = build(run_eagerly=True)
     before = values(model.trainable_variables)
     logs = model.fit(dataset(model, 2), epochs=2, verbose=0).history
     assert set(logs) == set(model.trackers)
@@ -426,8 +440,9 @@ def test_training_moves_the_weights_and_logs_finite_values(build):
     assert int(model.train_steps) == 4
 
 
-def test_epoch_logs_are_means_over_the_epoch(build):
-    model = build(**{name: keras.optimizers.SGD(0.0) for name in build().optimizers})
+def test_epoch_logs_are_means_over_the_epoch(build, untrained):
+    still = {name: keras.optimizers.SGD(0.0) for name in untrained.optimizers}
+    model = build(**still, run_eagerly=True)
     seen = []
     record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: seen.append(logs))
     history = model.fit(dataset(model, 3), verbose=0, callbacks=[record]).history
@@ -435,10 +450,11 @@ def test_epoch_logs_are_means_over_the_epoch(build):
         assert value == pytest.approx(np.mean([logs[name] for logs in seen]), rel=1e-5)
 
 
-def test_each_optimizer_moves_its_own_network_only(build):
-    for moving in build().optimizers:
-        rates = {name: 0.1 if name == moving else 0.0 for name in build().optimizers}
-        model = build(**{name: keras.optimizers.SGD(rate) for name, rate in rates.items()})
+def test_each_optimizer_moves_its_own_network_only(build, untrained):
+    for moving in untrained.optimizers:
+        rates = {name: 0.1 if name == moving else 0.0 for name in untrained.optimizers}
+        optimizers = {name: keras.optimizers.SGD(rate) for name, rate in rates.items()}
+        model = build(**optimizers, run_eagerly=True)
         networks = {name: getattr(model, name.removesuffix("_optimizer")) for name in rates}
         before = {name: values(n.trainable_variables) for name, n in networks.items()}
         model.fit(dataset(model), verbose=0)
@@ -461,7 +477,7 @@ def test_a_loaded_model_draws_the_same_images_and_trains_on_bit_for_bit(build, t
 
 
 def test_a_checkpoint_resumes_bit_for_bit(build, tmp_path):
-    whole, first, second = build(), build(), build()
+    whole, first, second = (build(run_eagerly=True) for _ in range(3))
     for model in (first, second):
         for variable, value in zip(model.variables, values(whole.variables), strict=True):
             variable.assign(value)
@@ -477,7 +493,7 @@ def test_a_checkpoint_resumes_bit_for_bit(build, tmp_path):
 
 
 def test_an_exported_model_draws_what_the_model_draws(build, tmp_path):
-    model = build()
+    model = build(run_eagerly=True)
     model.fit(dataset(model), verbose=0)
     exported = load_exported(export_model(model, tmp_path / "exported"))
     assert tuple(exported.value_range) == model.value_range
@@ -486,8 +502,8 @@ def test_an_exported_model_draws_what_the_model_draws(build, tmp_path):
     assert not np.array_equal(images, exported.sample(5, seed=4))
 
 
-def test_configuration_keeps_the_arguments(build):
-    config = build().get_config()
+def test_configuration_keeps_the_arguments(build, untrained):
+    config = untrained.get_config()
     for name, value in build.arguments.items():
         assert config[name] == value
     copy = build.cls.from_config(config)
@@ -495,7 +511,7 @@ def test_configuration_keeps_the_arguments(build):
 
 
 def test_evaluation_repeats_and_updates_nothing(build):
-    model = build()
+    model = build(run_eagerly=True)
     images = training_batch(model)
     before = everything(model)
     first, second = (evaluate(model, images, batch_size=2) for _ in range(2))
@@ -504,7 +520,7 @@ def test_evaluation_repeats_and_updates_nothing(build):
 
 
 def test_the_mean_over_an_evaluation_is_that_over_its_images(build):
-    model = build()
+    model = build(run_eagerly=True)
     images = training_batch(model)[:3]
 
     def test_step(batch):
@@ -529,8 +545,14 @@ def relative_difference(model, other):
     )
 
 
-@pytest.mark.parametrize(("optimizer", "tolerance"), [("sgd", 1e-5), ("adam", 1e-4)])
-def test_two_replicas_compute_the_update_of_one_device(build, mirrored, optimizer, tolerance):
+# Adam's slots are no matter of the model: tests/training/test_processes.py tests them always.
+@pytest.mark.parametrize(
+    ("optimizer", "tolerance"),
+    [("sgd", 1e-5), pytest.param("adam", 1e-4, marks=pytest.mark.slow)],
+)
+def test_two_replicas_compute_the_update_of_one_device(
+    build, untrained, mirrored, optimizer, tolerance
+):
     def optimizers():
         # At Adam's usual rate: its first steps are sign(gradient) * rate, so that a gradient which
         # is zero but for rounding moves its weight by the whole rate, either way.
@@ -538,7 +560,7 @@ def test_two_replicas_compute_the_update_of_one_device(build, mirrored, optimize
             "sgd": lambda: keras.optimizers.SGD(0.01),
             "adam": lambda: keras.optimizers.Adam(2e-4, beta_1=0.5),
         }[optimizer]
-        return {name: make() for name in build().optimizers}
+        return {name: make() for name in untrained.optimizers}
 
     single = build(**optimizers())
     with mirrored.scope():
@@ -565,6 +587,7 @@ def test_replicas_draw_different_noise(build, mirrored):
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.3
 
 
+@pytest.mark.parametrize("build", rows(PLUMBING), indirect=True, scope="module")
 def test_an_overflow_on_one_replica_is_skipped_on_all(build, mirrored):
     """Keras' own loss scaling lets it through (it looks at the first replica only)."""
     keras.config.set_dtype_policy("mixed_float16")
@@ -590,7 +613,7 @@ def test_keras_still_calls_what_the_plumbing_overrides():
 
 def test_mixed_bfloat16_stays_finite_and_gives_float32(build):
     keras.config.set_dtype_policy("mixed_bfloat16")
-    model = build()
+    model = build(run_eagerly=True)
     history = model.fit(dataset(model, 3), verbose=0).history
     assert all(np.isfinite(value).all() for value in history.values())
     assert model.sample(2, seed=0).dtype == tf.float32
@@ -598,14 +621,14 @@ def test_mixed_bfloat16_stays_finite_and_gives_float32(build):
 
 def test_mixed_float16_scales_the_loss_of_every_optimizer(build):
     keras.config.set_dtype_policy("mixed_float16")
-    model = build()
+    model = build(run_eagerly=True)
     for optimizer in model.optimizers.values():
         assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     history = model.fit(dataset(model, 3), verbose=0).history
     assert all(np.isfinite(value).all() for value in history.values())
 
 
-def test_float16_makes_the_update_of_float32_but_for_rounding(build):
+def test_float16_makes_the_update_of_float32_but_for_rounding(build, untrained):
     def optimizer(policy):
         sgd = keras.optimizers.SGD(0.01)
         if policy == "float32":
@@ -613,11 +636,11 @@ def test_float16_makes_the_update_of_float32_but_for_rounding(build):
         # A small scale to start with: at the default one the first steps overflow and are skipped.
         return keras.optimizers.LossScaleOptimizer(sgd, initial_scale=256.0)
 
-    names, moves = list(build().optimizers), []
+    names, moves = list(untrained.optimizers), []
     for policy in ("float32", "mixed_float16"):
         keras.config.set_dtype_policy(policy)
         keras.utils.set_random_seed(0)  # the same weights and noise both times
-        model = build(**{name: optimizer(policy) for name in names})
+        model = build(**{name: optimizer(policy) for name in names}, run_eagerly=True)
         before = values(model.trainable_variables)
         model.fit(dataset(model), verbose=0)
         after = values(model.trainable_variables)
@@ -636,9 +659,9 @@ def test_a_file_keeps_the_precision_that_the_model_was_made_in(build, tmp_path):
     np.testing.assert_array_equal(model.sample(3, seed=1), loaded.sample(3, seed=1))
 
 
-def test_one_optimizer_for_two_networks_is_refused(build):
+def test_one_optimizer_for_two_networks_is_refused(build, untrained):
     shared = keras.optimizers.Adam()
-    names = list(build().optimizers)
+    names = list(untrained.optimizers)
     if len(names) > 1:
         with pytest.raises(ValueError, match="optimizer of its own"):
             build(**{name: shared for name in names})
