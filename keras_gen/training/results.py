@@ -10,7 +10,14 @@ from typing import NamedTuple
 
 from keras_gen.artifacts.files import write_json
 from keras_gen.training.metric_names import METRIC_ENDINGS, METRICS, is_known, metric_order
-from keras_gen.training.tables import check_family, read_json, read_results, rewrite, stale_pages
+from keras_gen.training.tables import (
+    check_family,
+    read_json,
+    read_published,
+    read_results,
+    rewrite,
+    stale_pages,
+)
 
 _SPEED_PROTOCOL = "mean over training from its second step on, callbacks included"
 
@@ -71,7 +78,7 @@ def record(run_folder, results_dir="results", readme="README.md", overwrite=Fals
         for other in read_results(results_dir)
         if (other["recipe"], other.get("variant")) != key
     ]
-    stale = stale_pages(readme, [*others, result])
+    stale = stale_pages(readme, [*others, result], read_published(results_dir))
     results_dir.mkdir(parents=True, exist_ok=True)
     write_json(path, result)
     return Recorded(path, changes, rewrite(stale))

@@ -7,6 +7,10 @@ A table stands between
 
 each on a line of its own, with the family's name after the colon. It is a pure function of the
 JSON files, so that a test can tell whether a page still says what was measured.
+
+`results/published/<recipe>.json` holds figures of papers and other projects: a list of
+`{"metric": ..., "value": ..., "source": ..., "protocol": ...}`. They stand in a list below the
+table, each with its protocol, for hardly two were measured alike.
 """
 
 import json
@@ -36,7 +40,8 @@ def update_tables(root="."):
         ValueError: a result is damaged or a marker has no end.
     """
     root = pathlib.Path(root)
-    return rewrite(stale_pages(root / "README.md", read_results(root / "results")))
+    results = root / "results"
+    return rewrite(stale_pages(root / "README.md", read_results(results), read_published(results)))
 
 
 def tables_differ(root="."):
@@ -52,15 +57,17 @@ def tables_differ(root="."):
         ValueError: a result is damaged or a marker has no end.
     """
     root = pathlib.Path(root)
-    return list(stale_pages(root / "README.md", read_results(root / "results")))
+    results = root / "results"
+    return list(stale_pages(root / "README.md", read_results(results), read_published(results)))
 
 
-def render_table(results, family):
-    """The table of a family, and below it how each metric was measured.
+def render_table(results, family, published=None):
+    """The table of a family, and below it how each metric was measured and what others found.
 
     Args:
         results: the contents of `results/*.json`, in any order.
         family: which of them to show.
+        published: what `read_published` gave.
 
     Returns:
         Markdown, without a line break at its end.
@@ -83,7 +90,9 @@ def render_table(results, family):
     }
     lines = [_row(columns), _row("---" for _ in columns)]
     lines += [_row(cell(result) for cell in columns.values()) for result in rows]
-    return "\n".join([*lines, "", "How each was measured:", "", *_protocols(rows)])
+    lines += ["", "How each was measured:", "", *_protocols(rows)]
+    others = _published(rows, published or {})
+    return "\n".join([*lines, *(["", "Published figures:", "", *others] if others else [])])
 
 
 # ---------------------------------------------------------------------- results
@@ -116,6 +125,17 @@ def read_results(results_dir):
     return results
 
 
+def read_published(results_dir):
+    """`{recipe: figures}` of other people's results; ValueError where a file is damaged."""
+    published = {}
+    for path in sorted((results_dir / "published").glob("*.json")):
+        figures = published[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+        for figure in figures:
+            if set(figure) != {"metric", "value", "source", "protocol"}:
+                raise ValueError(f"{path}: {figure} needs metric, value, source and protocol.")
+    return published
+
+
 # ---------------------------------------------------------------------- pages
 
 
@@ -131,12 +151,12 @@ def check_family(readme, family):
         )
 
 
-def stale_pages(readme, results):
+def stale_pages(readme, results, published):
     """`{path: new text}` of the pages that do not say what the results say."""
     stale = {}
     for page in _pages(readme):
         text = page.read_text(encoding="utf-8")
-        renewed = _renewed(page, text, results)
+        renewed = _renewed(page, text, results, published)
         if renewed != text:
             stale[page] = renewed
     return stale
@@ -147,7 +167,7 @@ def _pages(readme):
     return [page for page in pages if page.exists()]
 
 
-def _renewed(page, text, results):
+def _renewed(page, text, results, published):
     complete = {match.start() for match in _BLOCK.finditer(text)}
     for opening in _OPENING.finditer(text):
         if opening.start() not in complete:
@@ -156,7 +176,8 @@ def _renewed(page, text, results):
                 "line where the table ends."
             )
     return _BLOCK.sub(
-        lambda match: f"{match[1]}\n\n{render_table(results, match[2])}\n\n{match[3]}", text
+        lambda match: f"{match[1]}\n\n{render_table(results, match[2], published)}\n\n{match[3]}",
+        text,
     )
 
 
@@ -207,6 +228,17 @@ def _protocols(results):
     return [
         f"- {printed_name(name)} ({', '.join(measured_by)}): {protocol}"
         for (_, name, protocol), measured_by in sorted(recipes.items())
+    ]
+
+
+def _published(results, published):
+    """One line for each figure of another project, of the recipes that have a result."""
+    recipes = sorted({result["recipe"] for result in results})
+    return [
+        f"- {printed_name(figure['metric'])} ({recipe}): {figure['value']:g}, "
+        f"{figure['source']}: {figure['protocol']}"
+        for recipe in recipes
+        for figure in published.get(recipe, ())
     ]
 
 

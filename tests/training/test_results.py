@@ -153,6 +153,33 @@ def test_a_table_that_was_typed_by_hand_is_found_and_put_right(root):
     assert update_tables(root) == []
 
 
+def publish(root, **changes):
+    figure = {"metric": "fd_mnist", "value": 6.5, "source": "a paper", "protocol": "its own"}
+    figure = {k: v for k, v in (figure | changes).items() if v is not None}
+    (root / "results" / "published").mkdir(parents=True)
+    (root / "results" / "published" / "dcgan_mnist.json").write_text(json.dumps([figure]))
+
+
+def test_published_figures_stand_below_the_table_with_their_protocol(root):
+    publish(root)
+    record_in(root, make_run(root / "run"))
+    text = (root / "README.md").read_text()
+    assert f"{RENDERED}\n\nPublished figures:\n\n- FD[mnist] (dcgan_mnist): 6.5, " in text
+    assert "a paper: its own\n" in text
+    assert tables_differ(root) == []
+
+
+def test_a_published_figure_without_its_protocol_is_refused(root):
+    publish(root, protocol=None)
+    with pytest.raises(ValueError, match="needs metric, value, source and protocol"):
+        record_in(root, make_run(root / "run"))
+
+
+def test_published_figures_are_those_of_recipes():
+    recipes = {path.stem for path in (REPOSITORY / "recipes").glob("*.py")}
+    assert {path.stem for path in (REPOSITORY / "results/published").glob("*.json")} <= recipes
+
+
 def test_a_removed_result_leaves_the_tables(root):
     recorded = record_in(root, make_run(root / "run"))
     recorded.path.unlink()
