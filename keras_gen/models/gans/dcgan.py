@@ -22,7 +22,7 @@ logits (B, 1).
 
 import keras
 
-from keras_gen.layers import batch_normalization
+from keras_gen.layers import LatentDropout, batch_normalization
 from keras_gen.models.base import check_positive
 from keras_gen.models.gans.gan import GAN
 
@@ -54,7 +54,7 @@ def doublings(image_shape):
     return count, (height, width)
 
 
-def build_generator(image_shape, latent_dim, filters, kernel_size):
+def build_generator(image_shape, latent_dim, filters, kernel_size, dropout=0.0):
     """Projects a latent to a small many-channelled image and doubles it up to full size.
 
     Args:
@@ -62,6 +62,7 @@ def build_generator(image_shape, latent_dim, filters, kernel_size):
         latent_dim: size of a latent.
         filters: channels before the last layer; each earlier layer has twice as many.
         kernel_size: side of the kernels.
+        dropout: share of each hidden layer's channels that `LatentDropout` drops; 0 in the paper.
 
     Returns:
         A network from `(B, latent_dim)` to `(B, H, W, C)` in [-1, 1].
@@ -76,12 +77,14 @@ def build_generator(image_shape, latent_dim, filters, kernel_size):
     )
     x = keras.layers.Reshape((height, width, channels))(x)
     x = keras.layers.ReLU()(batch_normalization()(x))
+    x = LatentDropout(dropout)([x, latents]) if dropout else x
     for _ in range(count - 1):
         channels //= 2
         x = keras.layers.Conv2DTranspose(
             channels, kernel_size, 2, "same", use_bias=False, kernel_initializer=weights
         )(x)
         x = keras.layers.ReLU()(batch_normalization()(x))
+        x = LatentDropout(dropout)([x, latents]) if dropout else x
     x = keras.layers.Conv2DTranspose(
         image_shape[-1], kernel_size, 2, "same", kernel_initializer=weights
     )(x)  # (B, H, W, C)

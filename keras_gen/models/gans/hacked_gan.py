@@ -40,9 +40,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.layers import LatentDropout, batch_normalization, replica_share
+from keras_gen.layers import replica_share
 from keras_gen.losses import minimax_discriminator, non_saturating_generator
-from keras_gen.models.gans.dcgan import DCGAN, build_discriminator, build_generator, doublings
+from keras_gen.models.gans.dcgan import DCGAN, build_discriminator, build_generator
 
 HACKS = (
     "label_smoothing",
@@ -57,43 +57,6 @@ _NOISY = 0.3
 _FLIPPED = 0.05
 _NOISE = 0.1
 _DROPPED = 0.5
-
-
-def build_dropout_generator(image_shape, latent_dim, filters, kernel_size):
-    """The generator of `DCGAN` with `LatentDropout` behind each hidden layer.
-
-    Args:
-        image_shape: `(H, W, C)`.
-        latent_dim: size of a latent.
-        filters: channels before the last layer; each earlier layer has twice as many.
-        kernel_size: side of the kernels.
-
-    Returns:
-        A network from `(B, latent_dim)` to `(B, H, W, C)` in [-1, 1].
-    """
-    count, (height, width) = doublings(image_shape)
-    weights = keras.initializers.RandomNormal(stddev=0.02)
-    channels = filters * 2 ** (count - 1)
-
-    latents = keras.Input((latent_dim,), name="latents")
-    x = keras.layers.Dense(height * width * channels, use_bias=False, kernel_initializer=weights)(
-        latents
-    )
-    x = keras.layers.Reshape((height, width, channels))(x)
-    x = keras.layers.ReLU()(batch_normalization()(x))
-    x = LatentDropout(_DROPPED)([x, latents])
-    for _ in range(count - 1):
-        channels //= 2
-        x = keras.layers.Conv2DTranspose(
-            channels, kernel_size, 2, "same", use_bias=False, kernel_initializer=weights
-        )(x)
-        x = keras.layers.ReLU()(batch_normalization()(x))
-        x = LatentDropout(_DROPPED)([x, latents])
-    x = keras.layers.Conv2DTranspose(
-        image_shape[-1], kernel_size, 2, "same", kernel_initializer=weights
-    )(x)  # (B, H, W, C)
-    images = keras.layers.Activation("tanh", dtype="float32", name="images")(x)
-    return keras.Model(latents, images, name="generator")
 
 
 @keras.saving.register_keras_serializable(package="keras_gen")
@@ -148,10 +111,9 @@ class HackedGAN(DCGAN):
     def build_networks(self):
         """Gives `(generator, discriminator)`."""
         sizes = (self.filters, self.kernel_size)
-        dropout = "generator_dropout" in self.hacks
-        build = build_dropout_generator if dropout else build_generator
+        dropout = _DROPPED if "generator_dropout" in self.hacks else 0.0
         return (
-            build(self.image_shape, self.latent_dim, *sizes),
+            build_generator(self.image_shape, self.latent_dim, *sizes, dropout),
             build_discriminator(self.image_shape, *sizes),
         )
 
