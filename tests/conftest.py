@@ -23,6 +23,11 @@ tf.config.set_logical_device_configuration(
 )
 
 
+def pytest_collection_modifyitems(items):
+    # What takes longest first, so that the two processes that `make test` runs end together.
+    items.sort(key=lambda item: item.path.name != "test_processes.py")
+
+
 @pytest.fixture(autouse=True)
 def _fixed_seed():
     keras.utils.set_random_seed(0)
