@@ -280,8 +280,7 @@ PLUMBING = ("DCGAN-k2-ema", "WGANGP-one_sided-ema", "ConditionalVAE", "VAE-logis
 def rows(always=None):
     """The names of MODELS, the slow ones marked: all but `always`, by default a class' last."""
     always = always or {cls: name for name, (cls, _) in MODELS.items()}.values()
-    for name in MODELS:
-        yield pytest.param(name, marks=[] if name in always else pytest.mark.slow)
+    return [pytest.param(name, marks=[] if name in always else pytest.mark.slow) for name in MODELS]
 
 
 @pytest.fixture(params=rows(), scope="module")
