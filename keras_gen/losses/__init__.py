@@ -12,8 +12,8 @@ from keras_gen.losses.adversarial import (
     wasserstein_generator,
 )
 from keras_gen.losses.divergences import (
-    bernoulli_kl,
-    categorical_kl,
+    bernoulli_kl_to_uniform,
+    categorical_kl_to_uniform,
     gaussian_kl,
     gaussian_kl_between,
     jensen_shannon_monte_carlo,
@@ -35,9 +35,9 @@ from keras_gen.losses.penalties import (
 )
 
 __all__ = [
-    "bernoulli_kl",
+    "bernoulli_kl_to_uniform",
     "bernoulli_log_likelihood",
-    "categorical_kl",
+    "categorical_kl_to_uniform",
     "clip_weights",
     "discretized_logistic_log_likelihood",
     "dragan_noise",

@@ -61,37 +61,34 @@ def log_normal_kl(means, log_variances, prior_means=0.0, prior_log_variances=0.0
     return gaussian_kl_between(means, log_variances, prior_means, prior_log_variances)
 
 
-def categorical_kl(logits, prior_logits):
-    """KL(softmax(logits) || softmax(prior_logits)).
+def categorical_kl_to_uniform(logits):
+    """KL(softmax(logits) || uniform) = log K - entropy.
 
     Args:
         logits: `(..., K)`.
-        prior_logits: `(..., K)`, which broadcasts against them; equal ones make it uniform.
 
     Returns:
-        `(...)`, at least 0.
+        `(...)`, from 0 to log K.
     """
-    logits, prior_logits = _float32(logits, prior_logits)
+    (logits,) = _float32(logits)
     log_probabilities = ops.log_softmax(logits, axis=-1)
-    log_ratios = log_probabilities - ops.log_softmax(prior_logits, axis=-1)
-    return ops.sum(ops.exp(log_probabilities) * log_ratios, axis=-1)
+    negative_entropy = ops.sum(ops.exp(log_probabilities) * log_probabilities, axis=-1)
+    return math.log(logits.shape[-1]) + negative_entropy
 
 
-def bernoulli_kl(logits, prior_logits):
-    """KL(Bernoulli(sigmoid(logit)) || Bernoulli(sigmoid(prior_logit))), per coordinate.
+def bernoulli_kl_to_uniform(logits):
+    """KL(Bernoulli(sigmoid(logit)) || Bernoulli(1/2)) = log 2 - entropy, per coordinate.
 
     Args:
         logits: `(..., D)`.
-        prior_logits: `(..., D)`, which broadcasts against them; 0 for 1/2.
 
     Returns:
-        `(..., D)`, at least 0.
+        `(..., D)`, from 0 to log 2.
     """
-    logits, prior_logits = _float32(logits, prior_logits)
+    (logits,) = _float32(logits)
     # entropy = softplus(-|l|) + |l| sigmoid(-|l|): both terms vanish where the coin is sure
     size = ops.abs(logits)
-    entropy = ops.softplus(-size) + size * ops.sigmoid(-size)
-    return ops.softplus(prior_logits) - ops.sigmoid(logits) * prior_logits - entropy
+    return math.log(2.0) - ops.softplus(-size) - size * ops.sigmoid(-size)
 
 
 def skew_geometric_jensen_shannon(means, log_variances, skew=0.5):

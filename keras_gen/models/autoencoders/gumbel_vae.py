@@ -12,8 +12,7 @@ Objective, with latents relaxed in training and discrete in every evaluation:
 
     parameters = encoder(images)                                     logits of q(z | x)
     latents = softmax((parameters + noise) / temperature)            noise = -log(-log u)
-    objective = mean[-log p(x | z) + KL(q(z | x) || p(z))]           KL of the discrete variables,
-                                                                     p(z) learned
+    objective = mean[-log p(x | z) + KL(q(z | x) || p(z))]           KL of the discrete variables
     temperature = max(0.5, exp(-annealing_rate * t)),  t = training steps, set anew every
                                                            `annealing_every` of them
 
@@ -21,6 +20,8 @@ With relaxed latents the objective is no bound. `straight_through` decodes discr
 training too and takes the gradient of the relaxed ones; then it is one, with a biased gradient.
 
 Differences from the paper:
+    - The prior is uniform; the paper learns it. Learned with the networks by Adam(1e-3), half of the
+      classes fell out of use and -ELBO on MNIST was 106.5 instead of 104.5 nats.
     - The hidden layers are those of the author's published notebook, 512 and 256 rectified units;
       the paper's text names none. Its annealing rate, 3e-5, lies between the paper's two, 1e-5 and
       1e-4. Adam instead of gradient descent with momentum 0.9.
@@ -124,11 +125,9 @@ class GumbelVAE(VAE):
             log_likelihoods = self.likelihood(images, **self.decoder(latents, training=True))
             divergences = ops.sum(self.latent.kl(parameters), axis=-1)
             objective = ops.mean(self.beta * divergences - log_likelihoods)
-        # Before the update, which moves the prior that the logged divergence is from.
-        logs = self.log_bound(images, objective, log_likelihoods, parameters)
         self.update(self.networks_optimizer, tape, objective, self.networks)
 
-        return logs
+        return self.log_bound(images, objective, log_likelihoods, parameters)
 
     def reconstruct(self, images):
         """Mean images of the most probable latents of images `(B, H, W, C)`: of that shape."""

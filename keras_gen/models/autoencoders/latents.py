@@ -12,7 +12,6 @@ parameters an encoder gives. All offer the same methods, so that a model picks o
     kl(parameters)                      KL(q(z | x) || p(z)), per variable
     mean(parameters)                    E_q[z]
     draw_prior(num_latents, seed)       z ~ p(z)
-    prior                               the layer that holds what p(z) learns, or None
 
 Shapes: parameters `(..., B, num_parameters)`; latents `(..., B, latent_dim)`; noise has leading
 axes that broadcast against those of the parameters; per variable means `(..., num_variables)`.
@@ -28,8 +27,8 @@ import math
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.layers import LearnedConstant, sample_latents
-from keras_gen.losses import bernoulli_kl, categorical_kl, gaussian_kl
+from keras_gen.layers import sample_latents
+from keras_gen.losses import bernoulli_kl_to_uniform, categorical_kl_to_uniform, gaussian_kl
 
 
 class NormalLatent:
@@ -40,8 +39,6 @@ class NormalLatent:
     Args:
         latent_dim: how many coordinates.
     """
-
-    prior = None
 
     def __init__(self, latent_dim):
         self.latent_dim = self.num_variables = latent_dim
@@ -119,7 +116,7 @@ class LogNormalLatent(NormalLatent):
 
 
 class CategoricalLatent:
-    """Variables of several classes, each coded one-hot; p has logits of its own, uniform at first.
+    """Variables of several classes, each coded one-hot; p uniform.
 
     Parameters: the logits of the classes, variable after variable, as in the latents.
 
@@ -136,7 +133,6 @@ class CategoricalLatent:
         self.num_variables, self.num_classes = num_variables, num_classes
         self.straight_through = straight_through
         self.latent_dim = self.num_parameters = num_variables * num_classes
-        self.prior = LearnedConstant(0.0, (self.latent_dim,), name="prior")
 
     def noise(self, shape, seed):
         """Standard Gumbel noise, -log(-log u), `(*shape, latent_dim)`."""
@@ -156,8 +152,8 @@ class CategoricalLatent:
         return self.mode(parameters + noise)
 
     def log_prior(self, latents):
-        """log probability of each variable's class under the prior."""
-        return self.log_posterior(latents, self.prior.constant)
+        """-log num_classes, per variable."""
+        return -math.log(self.num_classes) * ops.sum(self._by_variable(latents), axis=-1)
 
     def log_posterior(self, latents, parameters):
         """log probability of each variable's class."""
@@ -166,8 +162,7 @@ class CategoricalLatent:
 
     def kl(self, parameters):
         """In closed form, per variable."""
-        prior_logits = self._by_variable(self.prior.constant)
-        return categorical_kl(self._by_variable(parameters), prior_logits)
+        return categorical_kl_to_uniform(self._by_variable(parameters))
 
     def mean(self, parameters):
         """Probabilities of the classes."""
@@ -180,15 +175,17 @@ class CategoricalLatent:
         return ops.reshape(ops.one_hot(classes, self.num_classes), ops.shape(parameters))
 
     def draw_prior(self, num_latents, seed):
-        """Classes drawn from the prior, one-hot `(num_latents, latent_dim)`."""
-        return self.draw(self.prior.constant, self.noise((num_latents,), seed))
+        """Classes drawn uniformly, one-hot `(num_latents, latent_dim)`."""
+        shape = (num_latents, self.num_variables)
+        classes = tf.random.stateless_uniform(shape, seed, 0, self.num_classes, "int32")
+        return ops.reshape(ops.one_hot(classes, self.num_classes), (-1, self.latent_dim))
 
     def _by_variable(self, values):
         return ops.reshape(values, (*ops.shape(values)[:-1], self.num_variables, self.num_classes))
 
 
 class BernoulliLatent:
-    """Variables that are 0 or 1; p has logits of its own, those of 1/2 at first.
+    """Variables that are 0 or 1; p = Bernoulli(1/2).
 
     Parameters: the logits of 1. The relaxation is the Gumbel-softmax of two classes, of which one
     number is enough (the binary Concrete, arXiv:1611.00712, appendix B).
@@ -200,7 +197,6 @@ class BernoulliLatent:
 
     def __init__(self, num_variables, straight_through=False):
         self.num_variables = self.latent_dim = self.num_parameters = num_variables
-        self.prior = LearnedConstant(0.0, (num_variables,), name="prior")
         self.straight_through = straight_through
 
     def noise(self, shape, seed):
@@ -220,8 +216,8 @@ class BernoulliLatent:
         return self.mode(parameters + noise)
 
     def log_prior(self, latents):
-        """log probability of each variable's value under the prior."""
-        return self.log_posterior(latents, self.prior.constant)
+        """-log 2, per variable."""
+        return ops.full_like(latents, -math.log(2.0))
 
     def log_posterior(self, latents, parameters):
         """log probability of each variable's value."""
@@ -229,7 +225,7 @@ class BernoulliLatent:
 
     def kl(self, parameters):
         """In closed form, per variable."""
-        return bernoulli_kl(parameters, self.prior.constant)
+        return bernoulli_kl_to_uniform(parameters)
 
     def mean(self, parameters):
         """Probabilities of 1."""
@@ -240,8 +236,8 @@ class BernoulliLatent:
         return ops.cast(parameters > 0.0, "float32")
 
     def draw_prior(self, num_latents, seed):
-        """0 or 1, drawn from the prior, `(num_latents, latent_dim)`."""
-        return self.draw(self.prior.constant, self.noise((num_latents,), seed))
+        """0 or 1 with equal probability, `(num_latents, latent_dim)`."""
+        return self.mode(_uniform((num_latents, self.latent_dim), seed) - 0.5)
 
 
 def _uniform(shape, seed):

@@ -168,11 +168,11 @@ class VAE(GenerativeModel):
         self.latent_dim = self.latent.latent_dim
         self.likelihood, self.divergence = LIKELIHOODS[likelihood], DIVERGENCES[divergence]
         self.encoder, self.decoder = self.build_networks()
-        inputs = [self.encoder.input, self.decoder.input]
-        outputs = [self.encoder(inputs[0]), self.decoder(inputs[1])]
-        if self.latent.prior:
-            outputs.append(self.latent.prior(inputs[0]))
-        self.networks = keras.Model(inputs, outputs, name="networks")
+        self.networks = keras.Model(
+            [self.encoder.input, self.decoder.input],
+            [self.encoder(self.encoder.input), self.decoder(self.decoder.input)],
+            name="networks",
+        )
         self.beta = self.add_weight(
             name="beta",
             shape=(),
@@ -200,8 +200,7 @@ class VAE(GenerativeModel):
         """Sets the optimizer.
 
         Args:
-            networks_optimizer: a Keras optimizer for encoder and decoder, and for a prior that
-                learns. Default: Adam(1e-3).
+            networks_optimizer: a Keras optimizer for encoder and decoder. Default: Adam(1e-3).
             **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
         """
         optimizer = networks_optimizer or keras.optimizers.Adam(1e-3)
