@@ -8,8 +8,8 @@ A table stands between
 each on a line of its own, with the family's name after the colon. It is a pure function of the
 JSON files, so that a test can tell whether a page still says what was measured.
 
-`results/published/<recipe>.json` holds figures of papers and other projects: a list of
-`{"metric": ..., "value": ..., "source": ..., "protocol": ...}`. They stand in a list below the
+`results/published/<recipe>.json` holds figures of papers and other projects:
+`{"figures": [{"metric": ..., "value": ..., "source": ..., "protocol": ...}]}`. They stand in a list below the
 table, each with its protocol, for hardly two were measured alike.
 """
 
@@ -129,7 +129,7 @@ def read_published(results_dir):
     """`{recipe: figures}` of other people's results; ValueError where a file is damaged."""
     published = {}
     for path in sorted((results_dir / "published").glob("*.json")):
-        figures = published[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+        figures = published[path.stem] = read_json(path).get("figures", [])
         for figure in figures:
             if set(figure) != {"metric", "value", "source", "protocol"}:
                 raise ValueError(f"{path}: {figure} needs metric, value, source and protocol.")

@@ -157,7 +157,9 @@ def publish(root, **changes):
     figure = {"metric": "fd_mnist", "value": 6.5, "source": "a paper", "protocol": "its own"}
     figure = {k: v for k, v in (figure | changes).items() if v is not None}
     (root / "results" / "published").mkdir(parents=True)
-    (root / "results" / "published" / "dcgan_mnist.json").write_text(json.dumps([figure]))
+    (root / "results" / "published" / "dcgan_mnist.json").write_text(
+        json.dumps({"figures": [figure]})
+    )
 
 
 def test_published_figures_stand_below_the_table_with_their_protocol(root):
