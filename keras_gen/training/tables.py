@@ -9,8 +9,8 @@ each on a line of its own, with the family's name after the colon. It is a pure 
 JSON files, so that a test can tell whether a page still says what was measured.
 
 `results/published/<recipe>.json` holds figures of papers and other projects:
-`{"figures": [{"metric": ..., "value": ..., "source": ..., "protocol": ...}]}`. They stand in a list below the
-table, each with its protocol, for hardly two were measured alike.
+`{"figures": [{"metric": ..., "value": ..., "source": ..., "protocol": ...}]}`. They
+stand in a list below the table, each with its protocol, for hardly two were measured alike.
 """
 
 import json
