@@ -16,6 +16,9 @@ Objective (eq. 2), with D = sigmoid(discriminator(images, labels)) and G = gener
 
 Differences from the paper:
     - Labels of fake images are those of the batch's real images.
+    - Batch normalization in the generator, none of its dropout, and dropout of the pixels. As the
+      paper has them the discriminator wins: images collapse to one or two within a few epochs,
+      with SGD as with Adam.
     - Adam(2e-4, beta_1 0.5) where the paper has SGD from 0.1, decayed by 1.00004 a step, with
       momentum from 0.5 to 0.7.
     - The generator's step uses the fake images of the discriminator's step, and takes the
@@ -32,7 +35,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.layers import Dropout, Maxout
+from keras_gen.layers import Dropout, Maxout, batch_normalization
 from keras_gen.losses import minimax_discriminator, non_saturating_generator
 from keras_gen.models.base import check_positive, sampling_labels, sampling_seed
 from keras_gen.models.gans.gan import GAN
@@ -51,10 +54,14 @@ def build_generator(image_shape, num_classes, latent_dim):
     """
     latents = keras.Input((latent_dim,), name="latents")
     labels = keras.Input((), dtype="int32", name="labels")
-    from_latents = keras.layers.Dense(200, activation="relu")(latents)
+
+    def normalized(x):
+        return keras.layers.ReLU()(batch_normalization()(x))
+
+    from_latents = normalized(keras.layers.Dense(200, use_bias=False)(latents))
     from_labels = keras.layers.Dense(1000, activation="relu")(ops.one_hot(labels, num_classes))
     x = keras.layers.Concatenate()([from_latents, from_labels])
-    x = Dropout(0.5)(keras.layers.Dense(1200, activation="relu")(x))
+    x = normalized(keras.layers.Dense(1200, use_bias=False)(x))
     x = keras.layers.Reshape(image_shape)(keras.layers.Dense(math.prod(image_shape))(x))
     images = keras.layers.Activation("sigmoid", dtype="float32", name="images")(x)
     return keras.Model([latents, labels], images, name="generator")
@@ -72,7 +79,8 @@ def build_discriminator(image_shape, num_classes):
     """
     images = keras.Input(image_shape, name="images")
     labels = keras.Input((), dtype="int32", name="labels")
-    from_images = Dropout(0.5)(Maxout(240, pieces=5)(keras.layers.Flatten()(images)))
+    pixels = Dropout(0.2)(keras.layers.Flatten()(images))
+    from_images = Dropout(0.5)(Maxout(240, pieces=5)(pixels))
     from_labels = Dropout(0.5)(Maxout(50, pieces=5)(ops.one_hot(labels, num_classes)))
     x = keras.layers.Concatenate()([from_images, from_labels])
     x = Dropout(0.5)(Maxout(240, pieces=4)(x))
