@@ -4,7 +4,9 @@ from keras_gen.layers.batch_norm import batch_normalization
 from keras_gen.layers.dropout import Dropout
 from keras_gen.layers.latent_dropout import LatentDropout
 from keras_gen.layers.learned_constant import LearnedConstant
+from keras_gen.layers.masked_conv import MaskedConv2D
 from keras_gen.layers.maxout import Maxout
+from keras_gen.layers.pixel_recurrent import DiagonalBiLSTM, RowLSTM
 from keras_gen.layers.priors import (
     LATENT_DISTRIBUTIONS,
     check_latent_distribution,
@@ -15,10 +17,13 @@ from keras_gen.layers.spectral_norm import SpectralNormalization, update_spectra
 
 __all__ = [
     "LATENT_DISTRIBUTIONS",
+    "DiagonalBiLSTM",
     "Dropout",
     "LatentDropout",
     "LearnedConstant",
+    "MaskedConv2D",
     "Maxout",
+    "RowLSTM",
     "SpectralNormalization",
     "batch_normalization",
     "check_latent_distribution",

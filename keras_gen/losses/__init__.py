@@ -22,8 +22,11 @@ from keras_gen.losses.divergences import (
 )
 from keras_gen.losses.likelihoods import (
     bernoulli_log_likelihood,
+    categorical_log_likelihood,
     discretized_logistic_log_likelihood,
     gaussian_log_likelihood,
+    logistic_mean_shifts,
+    logistic_mixture_log_likelihood,
 )
 from keras_gen.losses.penalties import (
     clip_weights,
@@ -38,6 +41,7 @@ __all__ = [
     "bernoulli_kl_to_uniform",
     "bernoulli_log_likelihood",
     "categorical_kl_to_uniform",
+    "categorical_log_likelihood",
     "clip_weights",
     "discretized_logistic_log_likelihood",
     "dragan_noise",
@@ -51,6 +55,8 @@ __all__ = [
     "jensen_shannon_monte_carlo",
     "least_squares_discriminator",
     "least_squares_generator",
+    "logistic_mean_shifts",
+    "logistic_mixture_log_likelihood",
     "log_normal_kl",
     "minimax_discriminator",
     "minimax_generator",

@@ -8,6 +8,7 @@ latent for each of B images, parameters `(K, B, H, W, C)` against images `(B, H,
 
 import math
 
+import numpy as np
 from keras import ops
 
 _PIXEL_AXES = (-3, -2, -1)
@@ -63,6 +64,11 @@ def discretized_logistic_log_likelihood(images, means, log_scales, levels=256):
     Returns:
         At most 0.
     """
+    return ops.sum(_log_logistic_levels(images, means, log_scales, levels), axis=_PIXEL_AXES)
+
+
+def _log_logistic_levels(images, means, log_scales, levels):
+    """The log-probability of each value's level, in the shape to which the arguments broadcast."""
     images, means = ops.cast(images, "float32"), ops.cast(means, "float32")
     log_scales = ops.cast(log_scales, "float32")
     half = 0.5 / (levels - 1)
@@ -73,10 +79,56 @@ def discretized_logistic_log_likelihood(images, means, log_scales, levels=256):
     # which neither cancels in the middle nor vanishes in the tails.
     log_below, log_above = -ops.softplus(-upper), -ops.softplus(lower)
     within = log_below + log_above + _log_one_minus_exp(2.0 * half * inverse_scales)
-    log_probabilities = ops.where(
-        images < half, log_below, ops.where(images > 1.0 - half, log_above, within)
-    )
+    return ops.where(images < half, log_below, ops.where(images > 1.0 - half, log_above, within))
+
+
+def categorical_log_likelihood(images, logits):
+    """sum of the log-probability of each pixel's level under a softmax over all levels.
+
+    Args:
+        images: in [0, 1], on the levels k / (levels - 1).
+        logits: `(..., H, W, C, levels)`.
+
+    Returns:
+        At most 0.
+    """
+    logits = ops.cast(logits, "float32")
+    levels = logits.shape[-1]
+    chosen = ops.one_hot(ops.cast(ops.round(images * (levels - 1)), "int32"), levels)
+    log_probabilities = ops.sum(ops.log_softmax(logits, axis=-1) * chosen, axis=-1)
     return ops.sum(log_probabilities, axis=_PIXEL_AXES)
+
+
+def logistic_mixture_log_likelihood(images, logits, means, log_scales, coefficients, levels=256):
+    """sum over pixels of the log-probability of a mixture of discretized logistics.
+
+    A pixel's component is drawn once for all of its channels; in it, the mean of channel c moves
+    with the channels before: `means[c] + sum_{j < c} coefficients[c, j] images[j]` (Salimans et
+    al. 2017, arXiv:1701.05517, eqs. 2 and 3).
+
+    Args:
+        images: `(B, H, W, C)` in [0, 1], on the levels.
+        logits: of the components, `(B, H, W, M)`.
+        means: `(B, H, W, C, M)`, in the images' units.
+        log_scales: likewise.
+        coefficients: `(B, H, W, C, C, M)`; those of `j >= c` do not count.
+        levels: how many levels a pixel has.
+
+    Returns:
+        At most 0, `(B,)`.
+    """
+    images = ops.cast(images, "float32")
+    means = means + logistic_mean_shifts(images, coefficients)
+    log_probabilities = _log_logistic_levels(images[..., None], means, log_scales, levels)
+    per_component = ops.sum(log_probabilities, axis=-2) + ops.log_softmax(logits, axis=-1)
+    return ops.sum(ops.logsumexp(per_component, axis=-1), axis=(-2, -1))
+
+
+def logistic_mean_shifts(images, coefficients):
+    """`sum_{j < c} coefficients[c, j] images[j]`, `(..., C, M)`: arguments as above."""
+    channels = images.shape[-1]
+    before = ops.cast(np.tril(np.ones((channels, channels)), -1), coefficients.dtype)
+    return ops.einsum("...cjm,cj,...j->...cm", coefficients, before, images)
 
 
 def _log_one_minus_exp(width):
@@ -85,5 +137,5 @@ def _log_one_minus_exp(width):
     return ops.where(
         width < math.log(2.0),
         ops.log(-ops.expm1(-ops.minimum(width, 1.0))),
-        ops.log1p(-ops.exp(-width)),
+        ops.log1p(-ops.exp(-ops.maximum(width, 0.1))),  # of 0, its gradient would be NaN
     )

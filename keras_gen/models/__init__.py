@@ -12,6 +12,13 @@ from keras_gen.models.autoencoders import (
     QuadrantCVAE,
     SparseAutoencoder,
 )
+from keras_gen.models.autoregressive import (
+    FVSBN,
+    ConditionalPixelCNN,
+    GatedPixelCNN,
+    PixelCNN,
+    PixelRNN,
+)
 from keras_gen.models.base import GenerativeModel
 from keras_gen.models.gans import (
     DCGAN,
@@ -28,6 +35,11 @@ from keras_gen.models.gans import (
 )
 
 __all__ = [
+    "PixelRNN",
+    "PixelCNN",
+    "GatedPixelCNN",
+    "ConditionalPixelCNN",
+    "FVSBN",
     "DCGAN",
     "GAN",
     "IWAE",

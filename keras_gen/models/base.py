@@ -270,18 +270,20 @@ class GenerativeModel(keras.Model):
 
     # ------------------------------------------------------------------ sampling
 
-    def sample_in_chunks(self, latents, *conditions):
+    def sample_in_chunks(self, latents, *conditions, decode=None):
         """Decodes latents a bounded number at a time; each image depends on its own rows alone.
 
         Args:
             latents: `(N, latent_dim)`.
             *conditions: what else `decode` takes, such as labels, each `(N, ...)`.
+            decode: a function of these; None for the model's own `decode`.
 
         Returns:
             float32 `(N, H, W, C)`.
         """
+        decode = decode or self.decode
         chunks = [
-            self.decode(*(each[start : start + _SAMPLE_CHUNK] for each in (latents, *conditions)))
+            decode(*(each[start : start + _SAMPLE_CHUNK] for each in (latents, *conditions)))
             for start in range(0, len(latents), _SAMPLE_CHUNK)
         ]
         return tf.concat(chunks, axis=0)

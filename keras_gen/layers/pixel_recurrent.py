@@ -1,0 +1,197 @@
+"""The recurrent layers of PixelRNN: a memory that runs over an image by rows or by diagonals.
+
+Van den Oord, Kalchbrenner and Kavukcuoglu, 2016, Pixel Recurrent Neural Networks,
+arXiv:1601.06759, sections 3.1 to 3.3.
+
+A convolutional LSTM whose time is a direction of the image. What a step adds from the image, the
+input-to-state part, is one masked convolution over the whole image beforehand; only the
+state-to-state part waits for the step before. All pixels of a row or diagonal are computed at once.
+
+    o, f, i, g = sigmoid(a_o), sigmoid(a_f), sigmoid(a_i), tanh(a_g),    a = W * h_before + U * x
+    c = f * c_before + i * g;    h = o * tanh(c)                         (eq. 3)
+
+`RowLSTM` goes down the rows: h sees a triangle of pixels above it. `DiagonalBiLSTM` goes from both
+upper corners along the diagonals, and sees all pixels before its own.
+"""
+
+import keras
+from keras import ops
+
+from keras_gen.layers.masked_conv import MaskedConv2D
+
+
+class _ConvolutionCell(keras.layers.Layer):
+    """One step of a memory over a line of pixels.
+
+    Args:
+        width: pixels in a line.
+        units: channels of the state.
+        offsets: which neighbours on the line before a pixel's state sees, such as (-1, 0, 1).
+
+    Call arguments:
+        inputs: the input-to-state part `(B, W, 4 * units)`.
+        states: `[h, c]`, `(B, W, units)` each.
+    """
+
+    def __init__(self, width, units, offsets, **kwargs):
+        super().__init__(**kwargs)
+        self.width, self.units, self.offsets = width, units, offsets
+        self.state_size = [(width, units), (width, units)]
+
+    def build(self, input_shape):
+        """Makes the state-to-state kernel."""
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(len(self.offsets) * self.units, 4 * self.units),
+            initializer="glorot_uniform",
+        )
+
+    def get_initial_state(self, batch_size):
+        """Zeros: `[h, c]`."""
+        return [ops.zeros((batch_size, *size), self.compute_dtype) for size in self.state_size]
+
+    def call(self, inputs, states):
+        """Gives `(h, [h, c])`."""
+        h, c = states
+        before, after = -min(self.offsets), max(self.offsets)
+        padded = ops.pad(h, [[0, 0], [before, after], [0, 0]])
+        seen = [padded[:, before + offset :][:, : self.width] for offset in self.offsets]
+        seen = ops.concatenate(seen, axis=-1) if len(seen) > 1 else seen[0]
+        o, f, i, g = ops.split(inputs + ops.matmul(seen, self.kernel), 4, axis=-1)
+        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
+        h = ops.sigmoid(o) * ops.tanh(c)
+        return h, [h, c]
+
+
+@keras.saving.register_keras_serializable(package="keras_gen")
+class RowLSTM(keras.layers.Layer):
+    """LSTM down the rows of an image.
+
+    A pixel's state sees what lies left of it in its own row within the input-to-state kernel, and
+    the states of its three upper neighbours: a triangle, which misses pixels far to the sides.
+
+    Args:
+        units: channels h of the state.
+
+    Call arguments:
+        images: `(B, H, W, F)`.
+
+    Returns:
+        `(B, H, W, units)`.
+
+    Reference:
+        arXiv:1601.06759, section 3.1.
+    """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.input_to_state = MaskedConv2D(
+            4 * units, (1, 3), "B", dtype=self.dtype_policy, name="input_to_state"
+        )
+
+    def build(self, input_shape):
+        """Makes the weights for inputs `(B, H, W, F)`."""
+        _, _, width, _ = input_shape
+        self.input_to_state.build(input_shape)
+        cell = _ConvolutionCell(width, self.units, (-1, 0, 1), dtype=self.dtype_policy)
+        self.memory = keras.layers.RNN(cell, return_sequences=True, dtype=self.dtype_policy)
+        self.memory.build((None, None, width, 4 * self.units))
+
+    def call(self, images):
+        """Gives `(B, H, W, units)`."""
+        return self.memory(self.input_to_state(images))
+
+    def compute_output_shape(self, input_shape):
+        """`(B, H, W, units)`."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable(package="keras_gen")
+class DiagonalBiLSTM(keras.layers.Layer):
+    """LSTM along the diagonals of an image, from both upper corners.
+
+    Skewed, so that each row stands one pixel further right than the row above, an image's
+    diagonals are columns. The state on a diagonal sees the two neighbours on the one before: left
+    of the pixel and above it. The direction from the right does the same on the mirrored image;
+    its states are moved down a row before they are added, for it has seen pixels to the right.
+
+    Args:
+        units: channels h of the state.
+
+    Call arguments:
+        images: `(B, H, W, F)`.
+
+    Returns:
+        `(B, H, W, units)`, the sum of both directions.
+
+    Reference:
+        arXiv:1601.06759, section 3.2 and Figure 3.
+    """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.input_to_state = [
+            MaskedConv2D(4 * units, 1, "B", dtype=self.dtype_policy, name=f"input_to_state_{side}")
+            for side in ("left", "right")
+        ]
+
+    def build(self, input_shape):
+        """Makes the weights for inputs `(B, H, W, F)`."""
+        _, height, _, _ = input_shape
+        self.memories = []
+        for convolution in self.input_to_state:
+            convolution.build(input_shape)
+            cell = _ConvolutionCell(height, self.units, (-1, 0), dtype=self.dtype_policy)
+            memory = keras.layers.RNN(cell, return_sequences=True, dtype=self.dtype_policy)
+            memory.build((None, None, height, 4 * self.units))
+            self.memories.append(memory)
+
+    def call(self, images):
+        """Gives `(B, H, W, units)`."""
+        from_left, from_right = (
+            self._along_diagonals(convolution, memory, each)
+            for convolution, memory, each in zip(
+                self.input_to_state, self.memories, (images, ops.flip(images, axis=2)), strict=True
+            )
+        )
+        from_right = ops.flip(from_right, axis=2)
+        return from_left + ops.pad(from_right[:, :-1], [[0, 0], [1, 0], [0, 0], [0, 0]])
+
+    def _along_diagonals(self, convolution, memory, images):
+        skewed = skew(convolution(images))
+        states = memory(ops.transpose(skewed, (0, 2, 1, 3)))  # time is the second axis
+        return unskew(ops.transpose(states, (0, 2, 1, 3)), images.shape[2])
+
+    def compute_output_shape(self, input_shape):
+        """`(B, H, W, units)`."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "units": self.units}
+
+
+def skew(images):
+    """Moves row r of images `(B, H, W, F)` by r to the right: `(B, H, W + H - 1, F)`, zeros around.
+
+    Rows that are padded with H zeros each and then read without a break, H short of the end, fall
+    back one pixel a row.
+    """
+    _, height, width, features = images.shape
+    padded = ops.pad(images, [[0, 0], [0, 0], [0, height], [0, 0]])
+    flat = ops.reshape(padded, (-1, height * (width + height), features))
+    return ops.reshape(flat[:, :-height], (-1, height, width + height - 1, features))
+
+
+def unskew(skewed, width):
+    """The inverse of `skew`: images `(B, H, width, F)` of `(B, H, width + H - 1, F)`."""
+    _, height, _, features = skewed.shape
+    flat = ops.reshape(skewed, (-1, height * (width + height - 1), features))
+    flat = ops.pad(flat, [[0, 0], [0, height], [0, 0]])
+    return ops.reshape(flat, (-1, height, width + height, features))[:, :, :width]
