@@ -12,6 +12,11 @@ from keras_gen.metrics.diversity import DiversityWarning
 from keras_gen.metrics.embedding import embedding_figure
 from keras_gen.metrics.evaluation import evaluate_samples
 from keras_gen.metrics.evaluation_files import evaluate_into, extractor_for, write_evaluation
+from keras_gen.metrics.exact_likelihood import (
+    exact_likelihood_metrics,
+    save_drawing,
+    save_inpaintings,
+)
 from keras_gen.metrics.extraction import Extracted
 from keras_gen.metrics.extractors import PixelExtractor, get_extractor
 from keras_gen.metrics.factors import (
@@ -124,6 +129,7 @@ __all__ = [
     "embedding_figure",
     "evaluate_into",
     "evaluate_samples",
+    "exact_likelihood_metrics",
     "expected_modes",
     "extractor_for",
     "extrapolated_frechet_distance",
@@ -160,6 +166,8 @@ __all__ = [
     "save_class_histogram",
     "save_classifier",
     "save_memorization_grid",
+    "save_drawing",
+    "save_inpaintings",
     "save_reconstructions",
     "save_reconstructions_beside_pca",
     "save_scatter",

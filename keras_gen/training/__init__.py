@@ -4,6 +4,7 @@ from keras_gen.training.demonstration import Demonstration
 from keras_gen.training.errors import NonFiniteError, RunError
 from keras_gen.training.options import Options, RunOptions, command_line
 from keras_gen.training.run import Run
+from keras_gen.training.schedule import total_steps
 from keras_gen.training.warm_up import WarmUp
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "RunOptions",
     "WarmUp",
     "command_line",
+    "total_steps",
 ]

@@ -14,6 +14,7 @@ import keras_gen.models
 from keras_gen.export import export_model, load_exported
 from keras_gen.models import (
     DCGAN,
+    FVSBN,
     GAN,
     IWAE,
     LSGAN,
@@ -23,15 +24,19 @@ from keras_gen.models import (
     WGANGP,
     Autoencoder,
     ConditionalGAN,
+    ConditionalPixelCNN,
     ConditionalVAE,
     ConvAutoencoder,
     ConvVAE,
     DenoisingAutoencoder,
+    GatedPixelCNN,
     GenerativeModel,
     GumbelGAN,
     GumbelVAE,
     HackedGAN,
     PacGAN,
+    PixelCNN,
+    PixelRNN,
     QuadrantCVAE,
     SequenceLSTM,
     SparseAutoencoder,
@@ -259,6 +264,51 @@ MODELS = {
         },
     ),
     "ConvVAE": (ConvVAE, {"image_shape": IMAGE_SHAPE, "filters": (4, 3), "dense_units": 5}),
+    "FVSBN": (FVSBN, {"image_shape": IMAGE_SHAPE}),
+    "PixelCNN-categorical": (
+        PixelCNN,
+        {
+            "image_shape": (4, 4, 2),
+            "filters": 4,
+            "num_blocks": 1,
+            "head_filters": 4,
+            "likelihood": "categorical",
+        },
+    ),
+    "GatedPixelCNN-logistic_mixture": (
+        GatedPixelCNN,
+        {
+            "image_shape": (4, 4, 3),
+            "filters": 3,
+            "num_layers": 2,
+            "head_filters": 6,
+            "likelihood": "logistic_mixture",
+        },
+    ),
+    "ConditionalPixelCNN": (
+        ConditionalPixelCNN,
+        {
+            "image_shape": (5, 4, 1),
+            "num_classes": 3,
+            "filters": 4,
+            "num_layers": 1,
+            "head_filters": 4,
+        },
+    ),
+    "PixelRNN-row": (
+        PixelRNN,
+        {
+            "image_shape": (5, 4, 1),
+            "variant": "row",
+            "units": 3,
+            "num_layers": 1,
+            "head_filters": 4,
+        },
+    ),
+    "PixelRNN": (
+        PixelRNN,
+        {"image_shape": (5, 4, 1), "units": 3, "num_layers": 1, "head_filters": 4},
+    ),
     "ConvVAE-gaussian": (
         ConvVAE,
         {
@@ -274,13 +324,23 @@ MODELS = {
 
 
 # Rows that stand for all where what is tested is the plumbing that every model inherits.
-PLUMBING = ("DCGAN-k2-ema", "WGANGP-one_sided-ema", "ConditionalVAE", "VAE-logistic-log_normal-js")
+PLUMBING = (
+    "DCGAN-k2-ema",
+    "WGANGP-one_sided-ema",
+    "ConditionalVAE",
+    "VAE-logistic-log_normal-js",
+    "ConditionalPixelCNN",
+)
 
 
 def rows(always=None):
     """The names of MODELS, the slow ones marked: all but `always`, by default a class' last."""
     always = always or {cls: name for name, (cls, _) in MODELS.items()}.values()
     return [pytest.param(name, marks=[] if name in always else pytest.mark.slow) for name in MODELS]
+
+
+# For tests of what `GenerativeModel` does for all models alike.
+on_plumbing = pytest.mark.parametrize("build", rows(PLUMBING), indirect=True, scope="module")
 
 
 @pytest.fixture(params=rows(), scope="module")
@@ -439,6 +499,7 @@ def test_training_moves_the_weights_and_logs_finite_values(build):
     assert int(model.train_steps) == 4
 
 
+@on_plumbing
 def test_epoch_logs_are_means_over_the_epoch(build, untrained):
     still = {name: keras.optimizers.SGD(0.0) for name in untrained.optimizers}
     model = build(**still, run_eagerly=True)
@@ -463,7 +524,7 @@ def test_each_optimizer_moves_its_own_network_only(build, untrained):
 
 
 def test_a_loaded_model_draws_the_same_images_and_trains_on_bit_for_bit(build, tmp_path):
-    model = build()
+    model = build(run_eagerly=True)
     model.fit(dataset(model, 2), verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -518,6 +579,7 @@ def test_evaluation_repeats_and_updates_nothing(build):
     assert same(everything(model)[: len(model.variables)], before[: len(model.variables)])
 
 
+@on_plumbing
 def test_the_mean_over_an_evaluation_is_that_over_its_images(build):
     model = build(run_eagerly=True)
     images = training_batch(model)[:3]
@@ -586,7 +648,7 @@ def test_replicas_draw_different_noise(build, mirrored):
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.3
 
 
-@pytest.mark.parametrize("build", rows(PLUMBING), indirect=True, scope="module")
+@on_plumbing
 def test_an_overflow_on_one_replica_is_skipped_on_all(build, mirrored):
     """Keras' own loss scaling lets it through (it looks at the first replica only)."""
     keras.config.set_dtype_policy("mixed_float16")
@@ -618,6 +680,7 @@ def test_mixed_bfloat16_stays_finite_and_gives_float32(build):
     assert model.sample(2, seed=0).dtype == tf.float32
 
 
+@on_plumbing
 def test_mixed_float16_scales_the_loss_of_every_optimizer(build):
     keras.config.set_dtype_policy("mixed_float16")
     model = build(run_eagerly=True)
@@ -648,6 +711,7 @@ def test_float16_makes_the_update_of_float32_but_for_rounding(build, untrained):
     assert np.linalg.norm(moves[1] - moves[0]) <= 0.1 * np.linalg.norm(moves[0])
 
 
+@on_plumbing
 def test_a_file_keeps_the_precision_that_the_model_was_made_in(build, tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = build()

@@ -169,7 +169,7 @@ class CachedDrawing:
         if self.row_network is None:
             return [], entered
         with convolutions_by(convolve):
-            return call(self.row_network, row, *labels), entered
+            return tf.nest.flatten(call(self.row_network, row, *labels)), entered
 
     @staticmethod
     def _named(layers):

@@ -62,7 +62,8 @@ def build_network(image_shape):
     """
     images = keras.Input(image_shape, name="images")
     x = keras.layers.Reshape((math.prod(image_shape),))(images)
-    logits = keras.layers.Reshape(image_shape)(PrecedingPixels(dtype="float32")(x))
+    x = PrecedingPixels(dtype="float32")(x)
+    logits = keras.layers.Reshape(image_shape, dtype="float32", name="logits")(x)
     return keras.Model(images, logits, name="network")
 
 

@@ -30,6 +30,7 @@ parameters (B, H, W, num_parameters), in the order of the colours.
 """
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import MaskedConv2D
@@ -161,8 +162,7 @@ class GatedPixelCNN(AutoregressiveModel):
         )
         images = keras.Input(self.image_shape, name="images")
         labels = _label_inputs(self.num_classes)
-        features = call(self.row_network, images, *labels)
-        features = features if isinstance(features, list) else [features]
+        features = tf.nest.flatten(call(self.row_network, images, *labels))
         parameters = self.pixel_network([images, *features, *labels])
         return keras.Model([images, *labels], parameters, name="network")
 
