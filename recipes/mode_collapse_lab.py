@@ -31,7 +31,7 @@ def main(
     data: tuple[str, ...] = ("ring", "grid", "swiss_roll"),
     models: tuple[str, ...] = tuple(LAB),
     steps: int = 20_000,
-    batch_size: int = 256,
+    batch_size: int = 100,
     seeds: int = 5,
     seed: int = 0,
     out: str | None = None,
