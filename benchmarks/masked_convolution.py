@@ -61,9 +61,7 @@ def main(batch_size: int = 64, rounds: int = 15):
         batch_size: images of 28x28.
         rounds: how often each way is timed.
     """
-    print(
-        "| kernel | channels | weights | FLOPs an image | masked | MaskedConv2D | split | ratio |"
-    )
+    print("| kernel | channels | weights | FLOPs | masked | MaskedConv2D | split | ratio |")
     print("| --- " * 8 + "|")
     for size, channels, filters in ((3, 32, 32), (3, 64, 64), (7, 1, 64), (7, 64, 64)):
         images = tf.random.normal((batch_size, 28, 28, channels))
@@ -82,9 +80,8 @@ def main(batch_size: int = 64, rounds: int = 15):
         flops = 2 * 28 * 28 * taps * size * channels * filters
         row = " | ".join(f"{value:.1f} ms" for value in medians.values())
         ratio = medians["masked"] / medians["MaskedConv2D"]
-        print(
-            f"| {size}x{size} | {channels} to {filters} | {kept} | {flops:,} | {row} | {ratio:.2f} |"
-        )
+        sizes = f"{size}x{size} | {channels} to {filters} | {kept} | {flops:,}"
+        print(f"| {sizes} | {row} | {ratio:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

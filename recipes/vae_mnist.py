@@ -1,12 +1,10 @@
 """VAE (Kingma and Welling 2014, arXiv:1312.6114) on binarized MNIST.
 
     python recipes/vae_mnist.py
-    python recipes/vae_mnist.py --latent-dim 2 --epochs 50        with a picture of the manifold
-    python recipes/vae_mnist.py --beta 20 --epochs 30             latents too dear; 0.01: too cheap
+    python recipes/vae_mnist.py --latent-dim 2 --epochs 50   with a picture of the manifold
+    python recipes/vae_mnist.py --beta 20 --epochs 30        latents too dear; 0.01: too cheap
 
-784-400-40, batches of 100, 300 epochs of Adam, from 1e-3 in the first 200 to 2.5e-5. The published
-run, 89.78 nats on another static binarization, has Adam(1e-4), by 10^(1/5) less after epochs 200
-and 350; 500 epochs of that end at 92.18 here. Measured ones: results/vae_mnist*.json.
+The published run and what differs: docs/vae.md. Measured results: results/vae_mnist*.json.
 """
 
 import keras
@@ -48,7 +46,7 @@ def main(
         beta: weight of the divergence.
         warm_up_steps: training steps in which that weight rises from 0; None for none.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 300 epochs where epochs is not given either.
+        steps: training steps in all; 300 epochs where epochs is missing too.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, noise, binarization and the order of the data.
         options: where the run goes and how it is run.
@@ -58,13 +56,13 @@ def main(
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
     drops = [epoch * train.steps_per_epoch(batch_size) for epoch in (200, 233, 267, 283)]
-    rates = [1e-3, 4e-4, 1.6e-4, 6e-5, 2.5e-5]
-    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(drops, rates)
+    values = [1e-3, 4e-4, 1.6e-4, 6e-5, 2.5e-5]
+    rates = keras.optimizers.schedules.PiecewiseConstantDecay(drops, values)
 
     with run.strategy.scope():
         choices = (likelihood, latent, divergence, beta)
         model = VAE(train.example_shape, latent_dim, (400,), "relu", *choices)
-        model.compile(keras.optimizers.Adam(schedule), jit_compile=True)
+        model.compile(keras.optimizers.Adam(rates), jit_compile=True)
     warm_up = [WarmUp("beta", 0.0, beta, warm_up_steps)] if warm_up_steps else []
     epochs = 300 if steps is None and epochs is None else epochs
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs, extra=warm_up)
