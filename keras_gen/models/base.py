@@ -95,7 +95,8 @@ class GenerativeModel(keras.Model):
         """Compiles the model with one optimizer for each named network.
 
         Args:
-            jit_compile: passed to Keras. Leave it off for convolutions on a CPU.
+            jit_compile: passed to Keras on one device; XLA cannot compile a step for several
+                replicas. Leave it off for convolutions on a CPU.
             run_eagerly: passed to Keras.
             **optimizers: `name_optimizer=(optimizer, network)`. The optimizer is kept as the
                 attribute of that name and owns the network's trainable variables.
@@ -104,7 +105,8 @@ class GenerativeModel(keras.Model):
             ValueError: an optimizer is not a `keras.optimizers.Optimizer`, or serves twice.
         """
         # optimizer=None: Keras would make an RMSprop over all weights that nobody uses.
-        super().compile(optimizer=None, jit_compile=jit_compile, run_eagerly=run_eagerly)
+        alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
+        super().compile(None, jit_compile=jit_compile and alone, run_eagerly=run_eagerly)
         self._optimizer_names = tuple(optimizers)
         self._compile_flags = {"jit_compile": jit_compile, "run_eagerly": run_eagerly}
         seen = set()

@@ -637,6 +637,15 @@ def test_two_replicas_compute_the_update_of_one_device(
         np.testing.assert_array_equal(first, second, err_msg=variable.path)
 
 
+def test_two_replicas_train_a_model_that_one_device_compiles(mirrored):
+    with mirrored.scope():
+        model = VAE(IMAGE_SHAPE, 3, (6,))
+        model.compile(jit_compile=True)
+    model.fit(dataset(model, 2), verbose=0)
+    assert int(model.train_steps) == 2
+    assert model.get_compile_config()["jit_compile"]
+
+
 def test_replicas_draw_different_noise(build, mirrored):
     with mirrored.scope():
         model = build()
