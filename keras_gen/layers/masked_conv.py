@@ -162,6 +162,9 @@ class MaskedConv2D(keras.layers.Layer):
         if _stand_in.get() is not None:
             return _stand_in.get()(self, images)
         kernel = self.taps()
+        if self.kernel_size == (1, 1):  # a matrix product takes two thirds of the time
+            outputs = tf.matmul(tf.reshape(images, (-1, images.shape[-1])), kernel[0])
+            return self.add_bias(tf.reshape(outputs, (*tf.unstack(tf.shape(images))[:3], -1)))
         rows, columns = self.rows_above + 1, self.kernel_size[1]
         if rows == 1 and not self.mask_type.startswith("vertical"):
             columns = self.columns_left + 1

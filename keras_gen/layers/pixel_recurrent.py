@@ -15,52 +15,40 @@ upper corners along the diagonals, and sees all pixels before its own.
 """
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers.masked_conv import MaskedConv2D
 
 
-class _ConvolutionCell(keras.layers.Layer):
-    """One step of a memory over a line of pixels.
+def remember(inputs, kernel, offsets):
+    """Runs an LSTM over lines of pixels, such as rows or diagonals.
 
     Args:
-        width: pixels in a line.
-        units: channels of the state.
+        inputs: input-to-state parts `(T, D, B, W, 4 * units)`: T lines of W pixels one after the
+            other, in D directions that know nothing of each other.
+        kernel: `(D, len(offsets) * units, 4 * units)`.
         offsets: which neighbours on the line before a pixel's state sees, such as (-1, 0, 1).
 
-    Call arguments:
-        inputs: the input-to-state part `(B, W, 4 * units)`.
-        states: `[h, c]`, `(B, W, units)` each.
+    Returns:
+        The states h of all pixels, `(T, D, B, W, units)`.
     """
+    _, directions, _, width, size = inputs.shape
+    batch, units = tf.shape(inputs)[2], size // 4
+    before, after = -min(offsets), max(offsets)
 
-    def __init__(self, width, units, offsets, **kwargs):
-        super().__init__(**kwargs)
-        self.width, self.units, self.offsets = width, units, offsets
-        self.state_size = [(width, units), (width, units)]
-
-    def build(self, input_shape):
-        """Makes the state-to-state kernel."""
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(len(self.offsets) * self.units, 4 * self.units),
-            initializer="glorot_uniform",
-        )
-
-    def get_initial_state(self, batch_size):
-        """Zeros: `[h, c]`."""
-        return [ops.zeros((batch_size, *size), self.compute_dtype) for size in self.state_size]
-
-    def call(self, inputs, states):
-        """Gives `(h, [h, c])`."""
+    def step(states, line):
         h, c = states
-        before, after = -min(self.offsets), max(self.offsets)
-        padded = ops.pad(h, [[0, 0], [before, after], [0, 0]])
-        seen = [padded[:, before + offset :][:, : self.width] for offset in self.offsets]
-        seen = ops.concatenate(seen, axis=-1) if len(seen) > 1 else seen[0]
-        o, f, i, g = ops.split(inputs + ops.matmul(seen, self.kernel), 4, axis=-1)
-        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
-        h = ops.sigmoid(o) * ops.tanh(c)
-        return h, [h, c]
+        padded = tf.pad(h, [[0, 0], [0, 0], [before, after], [0, 0]])
+        seen = [padded[:, :, before + offset :][:, :, :width] for offset in offsets]
+        seen = tf.reshape(tf.concat(seen, axis=-1), (directions, batch * width, -1))
+        moved = tf.reshape(tf.matmul(seen, kernel), (directions, batch, width, size))
+        o, f, i, g = tf.split(line + moved, 4, axis=-1)
+        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+        return tf.sigmoid(o) * tf.tanh(c), c
+
+    zeros = tf.zeros((directions, batch, width, units), inputs.dtype)
+    return tf.scan(step, inputs, (zeros, zeros))[0]
 
 
 @keras.saving.register_keras_serializable(package="keras_gen")
@@ -92,15 +80,16 @@ class RowLSTM(keras.layers.Layer):
 
     def build(self, input_shape):
         """Makes the weights for inputs `(B, H, W, F)`."""
-        _, _, width, _ = input_shape
         self.input_to_state.build(input_shape)
-        cell = _ConvolutionCell(width, self.units, (-1, 0, 1), dtype=self.dtype_policy)
-        self.memory = keras.layers.RNN(cell, return_sequences=True, dtype=self.dtype_policy)
-        self.memory.build((None, None, width, 4 * self.units))
+        self.kernel = self.add_weight(
+            name="kernel", shape=(1, 3 * self.units, 4 * self.units), initializer="glorot_uniform"
+        )
 
     def call(self, images):
         """Gives `(B, H, W, units)`."""
-        return self.memory(self.input_to_state(images))
+        rows = ops.transpose(self.input_to_state(images), (1, 0, 2, 3))[:, None]
+        states = remember(rows, ops.convert_to_tensor(self.kernel), (-1, 0, 1))
+        return ops.transpose(states[:, 0], (1, 0, 2, 3))
 
     def compute_output_shape(self, input_shape):
         """`(B, H, W, units)`."""
@@ -143,30 +132,25 @@ class DiagonalBiLSTM(keras.layers.Layer):
 
     def build(self, input_shape):
         """Makes the weights for inputs `(B, H, W, F)`."""
-        _, height, _, _ = input_shape
-        self.memories = []
         for convolution in self.input_to_state:
             convolution.build(input_shape)
-            cell = _ConvolutionCell(height, self.units, (-1, 0), dtype=self.dtype_policy)
-            memory = keras.layers.RNN(cell, return_sequences=True, dtype=self.dtype_policy)
-            memory.build((None, None, height, 4 * self.units))
-            self.memories.append(memory)
+        self.kernel = self.add_weight(
+            name="kernel", shape=(2, 2 * self.units, 4 * self.units), initializer="glorot_uniform"
+        )
 
     def call(self, images):
         """Gives `(B, H, W, units)`."""
-        from_left, from_right = (
-            self._along_diagonals(convolution, memory, each)
-            for convolution, memory, each in zip(
-                self.input_to_state, self.memories, (images, ops.flip(images, axis=2)), strict=True
-            )
-        )
+        mirrored = ops.flip(images, axis=2)
+        inputs = [
+            skew(convolution(each))
+            for convolution, each in zip(self.input_to_state, (images, mirrored), strict=True)
+        ]
+        diagonals = ops.transpose(ops.stack(inputs), (3, 0, 1, 2, 4))  # (T, 2, B, H, 4 units)
+        states = remember(diagonals, ops.convert_to_tensor(self.kernel), (-1, 0))
+        states = ops.transpose(states, (1, 2, 3, 0, 4))
+        from_left, from_right = (unskew(states[side], images.shape[2]) for side in (0, 1))
         from_right = ops.flip(from_right, axis=2)
         return from_left + ops.pad(from_right[:, :-1], [[0, 0], [1, 0], [0, 0], [0, 0]])
-
-    def _along_diagonals(self, convolution, memory, images):
-        skewed = skew(convolution(images))
-        states = memory(ops.transpose(skewed, (0, 2, 1, 3)))  # time is the second axis
-        return unskew(ops.transpose(states, (0, 2, 1, 3)), images.shape[2])
 
     def compute_output_shape(self, input_shape):
         """`(B, H, W, units)`."""

@@ -40,7 +40,7 @@ def test_row_lstm(images):
     layer.build(images.shape)
     randomize(layer)
     inputs = np.asarray(layer.input_to_state(images))
-    kernel = layer.memory.cell.kernel.numpy()
+    (kernel,) = layer.kernel.numpy()
     h, c = np.zeros((2, 4, 5, 2)), np.zeros((2, 4, 5, 2))
     for row in range(4):
         for column in range(5):
@@ -69,7 +69,7 @@ def test_diagonal_bilstm(images):
         return h[:, 1:, 1:]
 
     first, second = layer.input_to_state
-    left, right = (memory.cell.kernel.numpy() for memory in layer.memories)
+    left, right = layer.kernel.numpy()
     mirrored = images[:, :, ::-1]
     expected = from_left(np.asarray(first(images)), left)
     from_right = from_left(np.asarray(second(mirrored)), right)[:, :, ::-1]
