@@ -268,7 +268,7 @@ MODELS = {
     "PixelCNN-categorical": (
         PixelCNN,
         {
-            "image_shape": (4, 4, 2),
+            "image_shape": (5, 4, 1),
             "filters": 4,
             "num_blocks": 1,
             "head_filters": 4,
