@@ -64,7 +64,8 @@ def predict(model, latents, pixels):
         images = np.zeros((len(latents), *model.image_shape), "float32")
         for index in range(pixels):
             row, column = divmod(index, width)
-            logits = model.network.predict(images, verbose=0)[:, row, column]
+            logits = model.network.predict(images, batch_size=len(images), verbose=0)
+            logits = logits[:, row, column]
             images[:, row, column] = uniforms[:, row, column] < 1 / (1 + np.exp(-logits))
         return images
 

@@ -2,12 +2,12 @@
 
     python recipes/conditional_pixel_cnn_mnist.py
 
-Measured time, machine and result: results/conditional_pixel_cnn_mnist.json.
+Measured: results/conditional_pixel_cnn_mnist.json.
 """
 
 import keras
 
-from keras_gen.data import binarize, load_or_stand_in
+from keras_gen.data import binarize, check_pixels, load_or_stand_in
 from keras_gen.export import export_model
 from keras_gen.metrics import exact_likelihood_metrics, get_extractor, save_inpaintings
 from keras_gen.metrics.conditional import conditional_accuracy, save_class_grid
@@ -19,7 +19,8 @@ def main(
     data: str = "mnist",
     image_size: int = 28,
     binarization: str = "dynamic",
-    filters: int = 32,
+    filters: int = 30,
+    classifier: str | None = None,
     num_layers: int = 7,
     judged: int = 10_000,
     batch_size: int = 100,
@@ -35,8 +36,9 @@ def main(
         image_size: side of the images.
         binarization: static, dynamic, or threshold.
         filters: channels of a layer.
+        classifier: mnist, fashion_mnist or a file of a trained one. Default: that of data.
         num_layers: layers of both stacks.
-        judged: samples that the classifier judges.
+        judged: how many samples it judges.
         batch_size: images in a batch, over all replicas.
         steps: training steps in all; 8,000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
@@ -51,12 +53,14 @@ def main(
         paper="arXiv:1606.05328",
     )
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
+    check_pixels("bernoulli", binarization)
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
     steps = 8_000 if steps is None and epochs is None else steps
-    every_step = total_steps(steps, epochs, train.steps_per_epoch(batch_size))
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, every_step)
+    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size))
+    rate = keras.optimizers.schedules.CosineDecay(1e-3, total)
 
+    extractor = get_extractor(classifier or {"digits": "mnist"}.get(train.name, train.name))
     with run.strategy.scope():
         model = ConditionalPixelCNN(train.example_shape, train.num_classes, filters, num_layers)
         model.compile(keras.optimizers.Adam(rate))
@@ -67,7 +71,6 @@ def main(
         save_inpaintings(model, test, run.folder / "inpainting.png")
         save_class_grid(model, run.folder / "classes.png", train.label_names)
         metrics = exact_likelihood_metrics(model, test)
-        extractor = get_extractor({"digits": "mnist"}.get(train.name, train.name))
         metrics["conditional_accuracy"] = conditional_accuracy(model, extractor, judged, seed)
         run.finish(model, metrics)
     return run

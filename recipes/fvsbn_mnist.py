@@ -8,7 +8,7 @@ results/fvsbn_mnist.json.
 
 import keras
 
-from keras_gen.data import binarize, load_or_stand_in
+from keras_gen.data import binarize, check_pixels, load_or_stand_in
 from keras_gen.export import export_model
 from keras_gen.metrics import exact_likelihood_metrics, save_drawing, save_inpaintings
 from keras_gen.models import FVSBN
@@ -45,11 +45,12 @@ def main(
         paper="arXiv:1502.03509",
     )
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
+    check_pixels("bernoulli", binarization)
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
     steps = 60_000 if steps is None and epochs is None else steps
-    every_step = total_steps(steps, epochs, train.steps_per_epoch(batch_size))
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, every_step)
+    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size))
+    rate = keras.optimizers.schedules.CosineDecay(1e-3, total)
 
     with run.strategy.scope():
         model = FVSBN(train.example_shape)

@@ -10,7 +10,7 @@ is deeper and wider. Measured time, machine and result: results/pixel_cnn_mnist.
 
 import keras
 
-from keras_gen.data import binarize, load_or_stand_in
+from keras_gen.data import binarize, check_pixels, load_or_stand_in
 from keras_gen.export import export_model
 from keras_gen.metrics import exact_likelihood_metrics, save_drawing, save_inpaintings
 from keras_gen.models import PixelCNN
@@ -21,9 +21,9 @@ def main(
     data: str = "mnist",
     image_size: int = 28,
     binarization: str = "dynamic",
-    filters: int = 64,
+    filters: int = 60,
     num_blocks: int = 5,
-    head_filters: int = 64,
+    head_filters: int = 60,
     likelihood: str = "bernoulli",
     batch_size: int = 100,
     steps: int | None = None,
@@ -55,11 +55,12 @@ def main(
         paper="arXiv:1601.06759",
     )
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
+    check_pixels(likelihood, binarization)
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
     steps = 12_000 if steps is None and epochs is None else steps
-    every_step = total_steps(steps, epochs, train.steps_per_epoch(batch_size))
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, every_step)
+    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size))
+    rate = keras.optimizers.schedules.CosineDecay(1e-3, total)
 
     with run.strategy.scope():
         sizes = (filters, num_blocks, head_filters, likelihood)

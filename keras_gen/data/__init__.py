@@ -4,7 +4,7 @@
 tensorflow-datasets nor scikit-learn is imported before a set that needs it is loaded.
 """
 
-from keras_gen.data.binarization import BINARIZATIONS, binarize
+from keras_gen.data.binarization import BINARIZATIONS, binarize, check_pixels
 from keras_gen.data.dataset import DataSet
 from keras_gen.data.errors import DataError, DataUnavailableError
 from keras_gen.data.loading import EMBEDDED, load, load_or_stand_in
@@ -19,6 +19,7 @@ __all__ = [
     "DataUnavailableError",
     "PointSet",
     "binarize",
+    "check_pixels",
     "draw_shapes",
     "load",
     "load_or_stand_in",

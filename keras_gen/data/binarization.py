@@ -16,6 +16,21 @@ from keras_gen.data.errors import DataError
 BINARIZATIONS = ("static", "dynamic", "threshold", "none")
 
 
+def check_pixels(likelihood: str, binarization: str) -> None:
+    """Raises DataError where an exact likelihood is none of the pixels that it would be given.
+
+    Args:
+        likelihood: `"bernoulli"`, of black and white pixels, or one of 8-bit pixels.
+        binarization: as for `binarize`.
+    """
+    if (likelihood == "bernoulli") == (binarization == "none"):
+        wanted = "static, dynamic or threshold" if likelihood == "bernoulli" else "none"
+        raise DataError(
+            f"binarization={binarization!r}: the likelihood {likelihood} is no probability of such "
+            f"pixels. Give {wanted}."
+        )
+
+
 def binarize(data: DataSet, mode: str, seed: int = 0) -> DataSet:
     """A set of black and white images made of one of grey images.
 

@@ -33,6 +33,13 @@ MASK_TYPES = ("A", "B", "vertical_A", "vertical_B")
 _stand_in = contextvars.ContextVar("stand_in", default=None)
 
 
+def check_units(**sizes):
+    """Raises ValueError, by name, unless every size is an integer of at least 1."""
+    for name, value in sizes.items():
+        if not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{name}={value!r}: give an integer of at least 1.")
+
+
 @contextlib.contextmanager
 def convolutions_by(function):
     """While open, every `MaskedConv2D` gives `function(layer, inputs)`: see `drawing`.
@@ -106,14 +113,17 @@ class MaskedConv2D(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        sizes = (kernel_size,) * 2 if isinstance(kernel_size, int) else tuple(kernel_size)
-        if len(sizes) != 2 or any(size < 1 or size % 2 == 0 for size in sizes):
-            raise ValueError(f"kernel_size={kernel_size!r}: give one or two odd numbers.")
+        check_units(filters=filters, colors=colors, parts=parts)
+        whole = isinstance(kernel_size, int | np.integer)
+        sizes = (int(kernel_size),) * 2 if whole else tuple(kernel_size)
+        odd = [isinstance(size, int | np.integer) and size > 0 and size % 2 == 1 for size in sizes]
+        if len(sizes) != 2 or not all(odd):
+            raise ValueError(f"kernel_size={kernel_size!r}: give one or two odd integers.")
         if mask_type not in MASK_TYPES:
             raise ValueError(f"mask_type={mask_type!r}: give one of {', '.join(MASK_TYPES)}.")
         vertical = mask_type.startswith("vertical")
-        if colors < 1 or (colors > 1 and vertical):
-            raise ValueError(f"colors={colors!r}: give 1, or for the masks A and B more.")
+        if colors > 1 and vertical:
+            raise ValueError(f"colors={colors!r}: vertical masks take 1.")
         if filters % (colors * parts):
             raise ValueError(
                 f"filters={filters!r}: give a multiple of {colors * parts}, for {colors} equal "
@@ -164,7 +174,8 @@ class MaskedConv2D(keras.layers.Layer):
         kernel = self.taps()
         if self.kernel_size == (1, 1):  # a matrix product takes two thirds of the time
             outputs = tf.matmul(tf.reshape(images, (-1, images.shape[-1])), kernel[0])
-            return self.add_bias(tf.reshape(outputs, (*tf.unstack(tf.shape(images))[:3], -1)))
+            shape = (*tf.unstack(tf.shape(images))[:3], self.filters)
+            return self.add_bias(tf.reshape(outputs, shape))
         rows, columns = self.rows_above + 1, self.kernel_size[1]
         if rows == 1 and not self.mask_type.startswith("vertical"):
             columns = self.columns_left + 1

@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.layers.masked_conv import MaskedConv2D
+from keras_gen.layers.masked_conv import MaskedConv2D, check_units
 
 
 def remember(inputs, kernel, offsets):
@@ -41,7 +41,7 @@ def remember(inputs, kernel, offsets):
         h, c = states
         padded = tf.pad(h, [[0, 0], [0, 0], [before, after], [0, 0]])
         seen = [padded[:, :, before + offset :][:, :, :width] for offset in offsets]
-        seen = tf.reshape(tf.concat(seen, axis=-1), (directions, batch * width, -1))
+        seen = tf.reshape(tf.concat(seen, axis=-1), (directions, batch * width, kernel.shape[1]))
         moved = tf.reshape(tf.matmul(seen, kernel), (directions, batch, width, size))
         o, f, i, g = tf.split(line + moved, 4, axis=-1)
         c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
@@ -73,6 +73,7 @@ class RowLSTM(keras.layers.Layer):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
+        check_units(units=units)
         self.units = units
         self.input_to_state = MaskedConv2D(
             4 * units, (1, 3), "B", dtype=self.dtype_policy, name="input_to_state"
@@ -124,6 +125,7 @@ class DiagonalBiLSTM(keras.layers.Layer):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
+        check_units(units=units)
         self.units = units
         self.input_to_state = [
             MaskedConv2D(4 * units, 1, "B", dtype=self.dtype_policy, name=f"input_to_state_{side}")

@@ -25,7 +25,6 @@ from keras_gen.losses.likelihoods import (
     categorical_log_likelihood,
     discretized_logistic_log_likelihood,
     gaussian_log_likelihood,
-    logistic_mean_shifts,
     logistic_mixture_log_likelihood,
 )
 from keras_gen.losses.penalties import (
@@ -55,7 +54,6 @@ __all__ = [
     "jensen_shannon_monte_carlo",
     "least_squares_discriminator",
     "least_squares_generator",
-    "logistic_mean_shifts",
     "logistic_mixture_log_likelihood",
     "log_normal_kl",
     "minimax_discriminator",

@@ -8,7 +8,6 @@ latent for each of B images, parameters `(K, B, H, W, C)` against images `(B, H,
 
 import math
 
-import numpy as np
 from keras import ops
 
 _PIXEL_AXES = (-3, -2, -1)
@@ -90,13 +89,15 @@ def categorical_log_likelihood(images, logits):
         logits: `(..., H, W, C, levels)`.
 
     Returns:
-        At most 0.
+        At most 0; NaN for images with a value beyond the levels.
     """
-    logits = ops.cast(logits, "float32")
+    images, logits = ops.cast(images, "float32"), ops.cast(logits, "float32")
     levels = logits.shape[-1]
-    chosen = ops.one_hot(ops.cast(ops.round(images * (levels - 1)), "int32"), levels)
+    level = ops.round(images * (levels - 1))
+    known = (level >= 0.0) & (level < levels)  # one_hot would make any other level certain
+    chosen = ops.one_hot(ops.cast(level, "int32"), levels)
     log_probabilities = ops.sum(ops.log_softmax(logits, axis=-1) * chosen, axis=-1)
-    return ops.sum(log_probabilities, axis=_PIXEL_AXES)
+    return ops.sum(ops.where(known, log_probabilities, math.nan), axis=_PIXEL_AXES)
 
 
 def logistic_mixture_log_likelihood(images, logits, means, log_scales, coefficients, levels=256):
@@ -111,24 +112,29 @@ def logistic_mixture_log_likelihood(images, logits, means, log_scales, coefficie
         logits: of the components, `(B, H, W, M)`.
         means: `(B, H, W, C, M)`, in the images' units.
         log_scales: likewise.
-        coefficients: `(B, H, W, C, C, M)`; those of `j >= c` do not count.
+        coefficients: `(B, H, W, C (C - 1) / 2, M)`: those of c = 1, j = 0, then of c = 2, j = 0
+            and 1, and so on.
         levels: how many levels a pixel has.
 
     Returns:
         At most 0, `(B,)`.
     """
-    images = ops.cast(images, "float32")
-    means = means + logistic_mean_shifts(images, coefficients)
+    images, logits, means = (ops.cast(each, "float32") for each in (images, logits, means))
+    means = _shifted_means(means, images, coefficients)
     log_probabilities = _log_logistic_levels(images[..., None], means, log_scales, levels)
     per_component = ops.sum(log_probabilities, axis=-2) + ops.log_softmax(logits, axis=-1)
     return ops.sum(ops.logsumexp(per_component, axis=-1), axis=(-2, -1))
 
 
-def logistic_mean_shifts(images, coefficients):
-    """`sum_{j < c} coefficients[c, j] images[j]`, `(..., C, M)`: arguments as above."""
-    channels = images.shape[-1]
-    before = ops.cast(np.tril(np.ones((channels, channels)), -1), coefficients.dtype)
-    return ops.einsum("...cjm,cj,...j->...cm", coefficients, before, images)
+def _shifted_means(means, images, coefficients):
+    """The means of all channels given the channels before, `(..., C, M)`: arguments as above."""
+    coefficients, shifted, first = ops.cast(coefficients, "float32"), [means[..., 0, :]], 0
+    for channel in range(1, images.shape[-1]):
+        here = coefficients[..., first : first + channel, :]
+        shift = ops.sum(here * images[..., :channel, None], axis=-2)
+        shifted.append(means[..., channel, :] + shift)
+        first += channel
+    return ops.stack(shifted, axis=-2)
 
 
 def _log_one_minus_exp(width):

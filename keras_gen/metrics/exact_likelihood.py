@@ -17,7 +17,7 @@ def exact_likelihood_metrics(model, data):
     """Measures a model's log-likelihood on held-out images; a conditional model's given the class.
 
     Args:
-        model: has `log_prob`, and `num_classes` and `conditional` where it takes labels.
+        model: has `log_prob`, and `conditional`: whether it takes labels.
         data: a data set with `evaluation_batches`, `name`, `split` and `binarization`.
 
     Returns:
@@ -43,7 +43,7 @@ def save_inpaintings(model, data, path, num_images=10, draws=3, seed=0):
     """Draws the lower halves of test images anew, given the upper ones, as PNG.
 
     Args:
-        model: has `inpaint` and `value_range`.
+        model: has `inpaint`, `value_range` and `conditional`.
         data: a data set with `evaluation_batches`.
         path: where to.
         num_images: how many of the first ones.

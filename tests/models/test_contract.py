@@ -637,6 +637,14 @@ def test_two_replicas_compute_the_update_of_one_device(
         np.testing.assert_array_equal(first, second, err_msg=variable.path)
 
 
+@on_plumbing
+def test_a_replica_may_get_no_image_of_a_last_batch(build, mirrored):
+    with mirrored.scope():
+        model = build()
+    images = np.concatenate([training_batch(model), training_batch(model, 1)])[: BATCH + 1]
+    assert all(np.isfinite(value) for value in evaluate(model, images, batch_size=BATCH).values())
+
+
 def test_two_replicas_train_a_model_that_one_device_compiles(mirrored):
     with mirrored.scope():
         model = VAE(IMAGE_SHAPE, 3, (6,))

@@ -48,11 +48,9 @@ class AutoregressiveModel(GenerativeModel):
 
     def __init__(self, image_shape, likelihood, **kwargs):
         super().__init__(**kwargs)
-        if likelihood not in PIXELS:
-            raise ValueError(f"likelihood={likelihood!r}: give one of {', '.join(PIXELS)}.")
-        self.image_shape = tuple(image_shape)
+        self.image_shape = check_image_shape(image_shape)
         height, width, channels = self.image_shape
-        self.pixel = PIXELS[likelihood](channels)
+        self.pixel = check_likelihood(likelihood)(channels)
         self.latent_dim = height * width * self.pixel.num_uniforms
         self.network = self.build_network()
         self.track("nll_nats", "bits_per_dim")
@@ -120,7 +118,7 @@ class AutoregressiveModel(GenerativeModel):
         Returns:
             Nats per image, float32 `(B,)`.
         """
-        images = tf.cast(images, "float32")
+        images = tf.ensure_shape(tf.cast(images, "float32"), (None, *self.image_shape))
         parameters = call(self.network, images, *self._conditions(labels), training=False)
         return self.pixel.log_likelihood(images, parameters)
 
@@ -147,7 +145,7 @@ class AutoregressiveModel(GenerativeModel):
 
     def _decode(self, latents, labels, temperature, given=None, known=None):
         height, width, channels = self.image_shape
-        latents = tf.cast(latents, "float32")
+        latents = tf.ensure_shape(tf.cast(latents, "float32"), (None, self.latent_dim))
         uniforms = tf.reshape(latents, (-1, height, width, self.pixel.num_uniforms))
         if given is None:
             known = tf.zeros_like(uniforms[..., :1])
@@ -155,7 +153,14 @@ class AutoregressiveModel(GenerativeModel):
         return self.drawing(uniforms, temperature, given, known, self._conditions(labels))
 
     def _conditions(self, labels):
-        return [tf.cast(labels, "int32")] if self.conditional else []
+        """The labels in a list, checked by a lookup as all runtimes can do it; or an empty one."""
+        if self.conditional != (labels is not None):
+            remedy = "needs one for each image" if self.conditional else "takes none"
+            raise ValueError(f"labels={labels!r}: {type(self).__name__} {remedy}.")
+        if not self.conditional:
+            return []
+        classes = tf.range(self.num_classes)
+        return [tf.gather(classes, tf.cast(labels, "int32"), name="labels_must_be_in_range")]
 
     def draw_with_network(self, uniforms, temperature, given, known, labels=()):
         """The plain way, with the whole network for each pixel: see `drawing`."""
@@ -198,12 +203,14 @@ class AutoregressiveModel(GenerativeModel):
                 "give a temperature below 1."
             )
         seed = sampling_seed(seed)
-        conditions = self._conditions(self._labels_for(num_images, labels, seed))
+        labels = self._labels_for(num_images, labels, seed)
         latents = self.draw_latents(num_images, seed)
         decode = self.decode_compiled if jit_compile else self.decode
         temperature = tf.constant(temperature, "float32")
         return self.sample_in_chunks(
-            latents, *conditions, decode=lambda z, y=None: decode(z, y, temperature)
+            latents,
+            *([] if labels is None else [labels]),
+            decode=lambda z, y=None: decode(z, y, temperature),
         )
 
     def inpaint(self, images, known, seed=None, labels=None, temperature=1.0):
@@ -226,22 +233,29 @@ class AutoregressiveModel(GenerativeModel):
             ValueError: an argument is none of the above.
         """
         _check_temperature(temperature)
-        images = tf.cast(images, "float32")
-        if images.shape[1:] != self.image_shape:
-            raise ValueError(f"images of shape {images.shape}: give (N, {self.image_shape}).")
-        known = np.asarray(known, "float32")
-        if known.shape[-2:] != self.image_shape[:2] or known.ndim not in (2, 3):
-            raise ValueError(f"known of shape {known.shape}: give (H, W) or (N, H, W).")
-        known = tf.broadcast_to(known[..., None], (*images.shape[:-1], 1))
+        images = np.asarray(images, "float32")
+        if images.shape[1:] != self.image_shape or not len(images):
+            raise ValueError(f"images of shape {images.shape}: give (N, *{self.image_shape}).")
+        known = np.asarray(known)
+        sizes = (self.image_shape[:2], images.shape[:3])
+        if known.shape not in sizes or not np.isin(known, (0, 1)).all():
+            raise ValueError(
+                f"known of shape {known.shape} and type {known.dtype}: give booleans of shape "
+                f"{sizes[0]} or {sizes[1]}."
+            )
+        known = np.broadcast_to(known[..., None] != 0, (*images.shape[:3], 1))
+        images = np.where(known, images, 0.0)  # a hole may be marked by NaN
+        if not ((images >= 0.0) & (images <= 1.0)).all():
+            raise ValueError("images: known pixels must be in [0, 1].")
         seed = sampling_seed(seed)
-        conditions = self._conditions(self._labels_for(len(images), labels, seed))
+        labels = self._labels_for(len(images), labels, seed)
         latents = self.draw_latents(len(images), seed)
         temperature = tf.constant(temperature, "float32")
         return self.sample_in_chunks(
             latents,
-            images,
-            known,
-            *conditions,
+            tf.constant(images, "float32"),
+            tf.constant(known, "float32"),
+            *([] if labels is None else [labels]),
             decode=lambda z, x, mask, y=None: self.decode(z, y, temperature, x, mask),
         )
 
@@ -251,6 +265,39 @@ class AutoregressiveModel(GenerativeModel):
         if labels is not None:
             raise ValueError(f"labels={labels!r}: {type(self).__name__} takes none; leave it out.")
         return None
+
+
+def check_image_shape(image_shape):
+    """Raises ValueError unless it is `(H, W, C)` of positive integers; gives the tuple."""
+    shape = tuple(image_shape) if isinstance(image_shape, list | tuple) else ()
+    if len(shape) != 3 or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
+        raise ValueError(f"image_shape={image_shape!r}: give (H, W, C), three positive integers.")
+    return shape
+
+
+def check_likelihood(likelihood):
+    """Raises ValueError unless `likelihood` names one of `PIXELS`; gives it."""
+    if not isinstance(likelihood, str) or likelihood not in PIXELS:
+        raise ValueError(f"likelihood={likelihood!r}: give one of {', '.join(PIXELS)}.")
+    return PIXELS[likelihood]
+
+
+def check_groups(likelihood, image_shape, **channels):
+    """Raises ValueError, by name, unless channels divide into the colours that masks order.
+
+    Args:
+        likelihood: a key of `PIXELS`.
+        image_shape: `(H, W, C)`.
+        **channels: `name=(value, parts)`: a multiple of `parts` times the number of colours.
+    """
+    colors = check_likelihood(likelihood)(check_image_shape(image_shape)[-1]).colors
+    for name, (value, parts) in channels.items():
+        check_positive(**{name: value})
+        if value % (parts * colors):
+            raise ValueError(
+                f"{name}={value!r}: give a multiple of {parts * colors}, for {likelihood} pixels "
+                f"of image_shape={tuple(image_shape)}."
+            )
 
 
 def _check_temperature(temperature):

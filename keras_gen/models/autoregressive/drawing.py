@@ -6,14 +6,16 @@ but those of that pixel. `CachedDrawing` keeps the activations that later pixels
 each layer at the current pixel alone: a pixel then costs the same wherever it lies, and the cost of
 an image grows with its pixels and no longer with their square.
 
-Any functional network can be cached that is made of `MaskedConv2D`s and of layers that treat every
-pixel alike. Layers of vertical masks, which see whole rows, belong in a network of their own,
-`row_network`: it is run once for each row, and its outputs are inputs of the network of pixels.
+Functional networks can be cached that are made of `MaskedConv2D`s, each used once and in no model
+within, and of layers that treat every pixel alike. Layers of vertical masks, which see whole rows,
+belong in a network of their own, `row_network`: it is run once for each row, and its outputs are
+inputs of the network of pixels.
 
 Shapes: images (B, H, W, C); uniforms (B, H, W, num_uniforms); parameters (B, H, W,
 num_parameters). `known` (B, H, W, 1) is 1 where a pixel of `given` is kept, 0 where one is drawn.
 """
 
+import keras
 import tensorflow as tf
 
 from keras_gen.layers.masked_conv import MaskedConv2D, convolutions_by
@@ -182,7 +184,14 @@ def call(network, *inputs, **options):
 
 
 def _with_memory(network):
-    """The convolutions in a network that see more than the current pixel or row."""
+    """The convolutions in a network that see more than the current pixel or row.
+
+    Raises:
+        ValueError: the network has another one within, whose activations would not be kept.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            raise ValueError(f"{layer.name} is a model within a model: give its layers instead.")
     return [
         layer
         for layer in network.layers

@@ -1,8 +1,7 @@
 """Fully visible sigmoid belief network (FVSBN).
 
-Neal, 1992, Connectionist learning of belief networks; named so and measured on binarized MNIST in
-Gan, Henao, Carlson and Carin, 2015, Learning Deep Sigmoid Belief Networks with Data Augmentation;
-the baseline of NADE (Larochelle and Murray 2011) and MADE (Germain et al. 2015, arXiv:1502.03509).
+Neal, 1992, Connectionist learning of belief networks; a baseline of NADE (Larochelle and Murray
+2011) and of MADE (Germain, Gregor, Murray and Larochelle 2015, arXiv:1502.03509).
 
 The cheapest autoregressive model: each pixel is a logistic regression on the pixels before it. What
 it reaches is what more than pairs of pixels has to be learned for.
@@ -78,7 +77,7 @@ class FVSBN(AutoregressiveModel):
         ValueError: an argument is none of the above.
 
     Reference:
-        arXiv:1502.03509, section 5, for the baseline.
+        arXiv:1502.03509, where it is a baseline.
     """
 
     def __init__(self, image_shape=(28, 28, 1), **kwargs):

@@ -21,7 +21,7 @@ Each layer (eq. 2 and Figure 2; eq. 4 with labels, whose terms are linear in the
     h = h + pointwise(h')                                not in the first layer
 
 Differences from the paper:
-    - Adam(1e-3) instead of RMSprop, and fewer and narrower layers by default: a CPU can train them.
+    - Fewer and narrower layers by default than the paper's: a CPU can train them. Adam(1e-3).
     - The network sees 2 x - 1, not x: zeros around the image then differ from black.
     - Labels act on every pixel alike; location-dependent conditioning (eq. 5) is left out.
 
@@ -34,17 +34,16 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import MaskedConv2D
-from keras_gen.models.autoregressive.base import AutoregressiveModel
+from keras_gen.models.autoregressive.base import AutoregressiveModel, check_groups
 from keras_gen.models.autoregressive.drawing import CachedDrawing, call
 from keras_gen.models.base import check_positive
 
 
-def build_row_network(channels, colors, filters, num_layers, num_classes=None):
+def build_row_network(channels, filters, num_layers, num_classes=None):
     """The vertical stack: what each layer of the horizontal one is told of the rows above.
 
     Args:
         channels: of the images.
-        colors: groups of channels that are known one after the other.
         filters: channels p of a layer.
         num_layers: how many, L.
         num_classes: None, or labels are 0 to num_classes - 1.
@@ -58,9 +57,9 @@ def build_row_network(channels, colors, filters, num_layers, num_classes=None):
     v, features = keras.layers.Rescaling(2.0, -1.0)(images), []
     for layer in range(num_layers):
         size, mask_type = (7, "vertical_A") if layer == 0 else (3, "vertical_B")
-        v = MaskedConv2D(2 * filters, size, mask_type)(v)
-        features.append(MaskedConv2D(2 * filters, 1, "B")(v))
-        v = gate(add_label(v, labels, num_classes))
+        v = MaskedConv2D(2 * filters, size, mask_type, name=f"vertical_{layer}")(v)
+        features.append(MaskedConv2D(2 * filters, 1, "B", name=f"across_{layer}")(v))
+        v = gate(add_label(v, labels, num_classes, layer))
     return keras.Model([images, *labels], features, name="row_network")
 
 
@@ -88,12 +87,14 @@ def build_pixel_network(
     h = keras.layers.Rescaling(2.0, -1.0)(images)
     for layer, from_above in enumerate(features):
         size, mask_type = ((1, 7), "A") if layer == 0 else ((1, 3), "B")
-        x = MaskedConv2D(2 * filters, size, mask_type, colors, parts=2)(h)
-        x = gate(add_label(keras.layers.Add()([x, from_above]), labels, num_classes))
-        x = MaskedConv2D(filters, 1, "B", colors)(x)
+        name = f"horizontal_{layer}"
+        x = MaskedConv2D(2 * filters, size, mask_type, colors, parts=2, name=name)(h)
+        x = gate(add_label(keras.layers.Add()([x, from_above]), labels, num_classes, layer))
+        x = MaskedConv2D(filters, 1, "B", colors, name=f"out_{layer}")(x)
         h = x if layer == 0 else keras.layers.Add()([h, x])
-    for _ in range(2):
-        h = MaskedConv2D(head_filters, 1, "B", colors)(keras.layers.ReLU()(h))
+    for layer in range(2):
+        h = keras.layers.ReLU()(h)
+        h = MaskedConv2D(head_filters, 1, "B", colors, name=f"head_{layer}")(h)
     h = keras.layers.ReLU()(h)
     parameters = MaskedConv2D(num_parameters, 1, "B", colors, dtype="float32", name="parameters")(h)
     return keras.Model([images, *features, *labels], parameters, name="pixel_network")
@@ -105,12 +106,12 @@ def gate(features):
     return ops.tanh(a) * ops.sigmoid(b)
 
 
-def add_label(features, labels, num_classes):
+def add_label(features, labels, num_classes, layer):
     """Features `(B, H, W, F)` and, of conditional networks, a linear map of the one-hot class."""
     if num_classes is None:
         return features
     one_hot = ops.one_hot(labels[0], num_classes)
-    bias = keras.layers.Dense(features.shape[-1], use_bias=False)(one_hot)
+    bias = keras.layers.Dense(features.shape[-1], use_bias=False, name=f"label_{layer}")(one_hot)
     return features + ops.expand_dims(bias, (1, 2))
 
 
@@ -124,9 +125,10 @@ class GatedPixelCNN(AutoregressiveModel):
 
     Args:
         image_shape: `(H, W, C)`.
-        filters: channels p of a layer; with several colours a multiple of their number.
+        filters: channels p of a layer: where masks order several colours, a multiple of their
+            number.
         num_layers: how many.
-        head_filters: channels of the two layers behind them.
+        head_filters: channels of the two layers behind them: likewise.
         likelihood: `"bernoulli"` for binarized images, `"categorical"` for 256 levels, or
             `"logistic_mixture"`.
 
@@ -142,23 +144,29 @@ class GatedPixelCNN(AutoregressiveModel):
     def __init__(
         self,
         image_shape=(28, 28, 1),
-        filters=32,
+        filters=30,
         num_layers=7,
-        head_filters=64,
+        head_filters=60,
         likelihood="bernoulli",
         **kwargs,
     ):
-        check_positive(filters=filters, num_layers=num_layers, head_filters=head_filters)
+        check_positive(num_layers=num_layers)
+        check_groups(likelihood, image_shape, filters=(filters, 1), head_filters=(head_filters, 1))
         self.filters, self.num_layers, self.head_filters = filters, num_layers, head_filters
         super().__init__(image_shape, likelihood, **kwargs)
 
     def build_network(self):
         """The network from images, or `[images, labels]`, to parameters."""
         channels, colors = self.image_shape[-1], self.pixel.colors
-        layers = (colors, self.filters, self.num_layers)
+        layers = (self.filters, self.num_layers)
         self.row_network = build_row_network(channels, *layers, self.num_classes)
         self.pixel_network = build_pixel_network(
-            channels, self.pixel.num_parameters, *layers, self.head_filters, self.num_classes
+            channels,
+            self.pixel.num_parameters,
+            colors,
+            *layers,
+            self.head_filters,
+            self.num_classes,
         )
         images = keras.Input(self.image_shape, name="images")
         labels = _label_inputs(self.num_classes)
@@ -196,9 +204,9 @@ class ConditionalPixelCNN(GatedPixelCNN):
         self,
         image_shape=(28, 28, 1),
         num_classes=10,
-        filters=32,
+        filters=30,
         num_layers=7,
-        head_filters=64,
+        head_filters=60,
         likelihood="bernoulli",
         **kwargs,
     ):

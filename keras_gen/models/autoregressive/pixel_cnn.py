@@ -26,7 +26,7 @@ num_parameters), in the order of the colours.
 import keras
 
 from keras_gen.layers import MaskedConv2D
-from keras_gen.models.autoregressive.base import AutoregressiveModel
+from keras_gen.models.autoregressive.base import AutoregressiveModel, check_groups
 from keras_gen.models.autoregressive.drawing import CachedDrawing
 from keras_gen.models.base import check_positive
 
@@ -80,10 +80,10 @@ class PixelCNN(AutoregressiveModel):
 
     Args:
         image_shape: `(H, W, C)`.
-        filters: channels between the blocks, the paper's 2h; even, and with several colours a
-            multiple of twice their number.
+        filters: channels between the blocks, the paper's 2h: even, and where masks order several
+            colours a multiple of twice their number.
         num_blocks: residual blocks.
-        head_filters: channels of the two layers behind them.
+        head_filters: channels of the two layers behind them: a multiple of the number of colours.
         likelihood: `"bernoulli"` for binarized images, `"categorical"` for 256 levels, or
             `"logistic_mixture"`.
 
@@ -97,13 +97,14 @@ class PixelCNN(AutoregressiveModel):
     def __init__(
         self,
         image_shape=(28, 28, 1),
-        filters=64,
+        filters=60,
         num_blocks=5,
-        head_filters=64,
+        head_filters=60,
         likelihood="bernoulli",
         **kwargs,
     ):
-        check_positive(filters=filters, num_blocks=num_blocks, head_filters=head_filters)
+        check_positive(num_blocks=num_blocks)
+        check_groups(likelihood, image_shape, filters=(filters, 2), head_filters=(head_filters, 1))
         self.filters, self.num_blocks, self.head_filters = filters, num_blocks, head_filters
         super().__init__(image_shape, likelihood, **kwargs)
 

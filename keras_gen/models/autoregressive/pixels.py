@@ -19,12 +19,12 @@ from keras import ops
 from keras_gen.losses import (
     bernoulli_log_likelihood,
     categorical_log_likelihood,
-    logistic_mean_shifts,
     logistic_mixture_log_likelihood,
 )
 
 LEVELS = 256
 NUM_COMPONENTS = 10  # of a mixture, as PixelCNN++ has them
+_TINY = 2.0**-24  # half of the distance of two uniform numbers
 _MIN_LOG_SCALE = -7.0 - math.log(2.0)  # PixelCNN++'s -7, whose pixels span 2 and not 1
 
 
@@ -67,10 +67,8 @@ class CategoricalPixel:
     def draw(self, color, parameters, uniforms, temperature):
         """Channel `color` of a pixel, `(B, 1)`: the level at which the probabilities pass u."""
         logits = parameters[:, color * LEVELS : (color + 1) * LEVELS] / temperature
-        reached = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1)
-        below = ops.cast(reached <= uniforms[:, color : color + 1], "float32")
-        level = ops.minimum(ops.sum(below, axis=-1, keepdims=True), LEVELS - 1.0)
-        return level / (LEVELS - 1)
+        level = _draw_index(logits, uniforms[:, color : color + 1])
+        return ops.cast(level[:, None], "float32") / (LEVELS - 1)
 
 
 class LogisticMixturePixel:
@@ -87,18 +85,20 @@ class LogisticMixturePixel:
 
     def __init__(self, channels, num_components=NUM_COMPONENTS):
         self.channels, self.num_components = channels, num_components
-        self.num_parameters = num_components * (1 + 2 * channels + channels**2)
+        self.num_coefficients = channels * (channels - 1) // 2
+        self.num_parameters = num_components * (1 + 2 * channels + self.num_coefficients)
         self.num_uniforms = 1 + channels
 
     def split(self, parameters):
         """Logits, means, logarithms of scales and coefficients, of parameters `(..., P)`."""
         channels, count = self.channels, self.num_components
-        batch = ops.shape(parameters)[:-1]
-        logits = parameters[..., :count]
-        rest = ops.reshape(parameters[..., count:], (*batch, channels, 2 + channels, count))
-        means = 0.5 + rest[..., 0, :]  # a fresh network's outputs, near 0, mean a middle grey
-        log_scales = ops.maximum(rest[..., 1, :] - math.log(2.0), _MIN_LOG_SCALE)
-        return logits, means, log_scales, ops.tanh(rest[..., 2:, :])
+        shape = (*ops.shape(parameters)[:-1], -1, count)
+        logits, means, log_scales, coefficients = ops.split(
+            ops.reshape(parameters, shape), (1, 1 + channels, 1 + 2 * channels), axis=-2
+        )
+        means = 0.5 + means  # a fresh network's outputs, near 0, mean a middle grey
+        log_scales = ops.maximum(log_scales - math.log(2.0), _MIN_LOG_SCALE)
+        return logits[..., 0, :], means, log_scales, ops.tanh(coefficients)
 
     def log_likelihood(self, images, parameters):
         """Nats per image, `(B,)`, of images `(B, H, W, C)` on the levels."""
@@ -107,22 +107,29 @@ class LogisticMixturePixel:
     def draw(self, color, parameters, uniforms, temperature):
         """All channels of a pixel, `(B, C)`; `color` is 0."""
         logits, means, log_scales, coefficients = self.split(parameters)
-        reached = ops.cumsum(ops.softmax(logits / temperature, axis=-1), axis=-1)
-        component = ops.sum(ops.cast(reached <= uniforms[:, :1], "int32"), axis=-1)
-        component = ops.minimum(component, self.num_components - 1)
+        component = _draw_index(logits / temperature, uniforms[:, :1])
         chosen = ops.one_hot(component, self.num_components)[:, None, :]
-        mean, scale = (ops.sum(each * chosen, axis=-1) for each in (means, ops.exp(log_scales)))
-        uniforms = ops.clip(uniforms[:, 1:], 1e-5, 1.0 - 1e-5)
+        mean, scale, coefficient = (
+            ops.sum(each * chosen, axis=-1) for each in (means, ops.exp(log_scales), coefficients)
+        )
+        uniforms = ops.clip(uniforms[:, 1:], _TINY, 1.0 - _TINY)
         noise = temperature * scale * (ops.log(uniforms) - ops.log1p(-uniforms))
-        values = []
+        values, first = [], 0
         for channel in range(self.channels):
-            known = ops.stack(
-                [*values, *[ops.zeros_like(mean[:, 0])] * (self.channels - channel)], 1
-            )
-            shift = ops.sum(logistic_mean_shifts(known, coefficients) * chosen, axis=-1)
-            value = (mean + shift + noise)[:, channel]
+            shifts = [coefficient[:, first + j] * values[j] for j in range(channel)]
+            value = mean[:, channel] + sum(shifts) + noise[:, channel]
             values.append(ops.round(ops.clip(value, 0.0, 1.0) * (LEVELS - 1)) / (LEVELS - 1))
+            first += channel
         return ops.stack(values, axis=1)
+
+
+def _draw_index(logits, uniforms):
+    """Where cumulative probabilities of logits `(B, K)` pass uniforms `(B, 1)`: int32 `(B,)`."""
+    reached = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1)
+    # Relative to the last sum, which rounding may leave short of 1: u near 1 would else give K - 1
+    # however unlikely it is.
+    below = ops.cast(reached <= uniforms * reached[:, -1:], "int32")
+    return ops.minimum(ops.sum(below, axis=-1), logits.shape[-1] - 1)
 
 
 PIXELS = {

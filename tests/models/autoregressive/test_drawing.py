@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_models import MODELS, labels_for, make
+from tiny_autoregressive import MODELS, labels_for, make
+
+from keras_gen.models import GatedPixelCNN, PixelCNN, PixelRNN
 
 CACHED = [name for name in MODELS if "CNN" in name]
 
@@ -97,10 +99,74 @@ def test_sample_names_bad_arguments(arguments, message):
         make("FVSBN").sample(2, **arguments)
 
 
-def test_inpaint_names_bad_arguments():
-    model = make("FVSBN")
-    images = np.zeros((2, *model.image_shape))
-    with pytest.raises(ValueError, match="known of shape"):
-        model.inpaint(images, np.ones((3, 3)))
-    with pytest.raises(ValueError, match="images of shape"):
-        model.inpaint(images[:, :2], np.ones((6, 5)))
+def test_inpainting_takes_a_mask_for_each_image_and_nan_for_holes():
+    model = make("ConditionalPixelCNN")
+    rng = np.random.default_rng(4)
+    images = rng.integers(2, size=(3, *model.image_shape)).astype("float32")
+    known = rng.integers(2, size=images.shape[:3]).astype(bool)
+    labels = np.array([2, 0, 1])
+    filled = model.inpaint(images, known, seed=1, labels=labels).numpy()
+    np.testing.assert_array_equal(filled[known], images[known])
+    holes = np.where(known[..., None], images, np.nan)
+    np.testing.assert_array_equal(model.inpaint(holes, known, seed=1, labels=labels), filled)
+
+
+@pytest.mark.parametrize(
+    ("images", "known", "message"),
+    [
+        (np.zeros((2, 6, 5, 1)), np.ones((3, 3)), "known of shape"),
+        (np.zeros((2, 6, 5, 1)), np.ones((3, 6, 5)), "known of shape"),
+        (np.zeros((2, 6, 5, 1)), np.full((6, 5), 0.5), "known of shape"),
+        (np.zeros((2, 2, 5, 1)), np.ones((6, 5)), "images of shape"),
+        (np.zeros((0, 6, 5, 1)), np.ones((6, 5)), "images of shape"),
+        (np.full((2, 6, 5, 1), 255.0), np.ones((6, 5)), r"in \[0, 1\]"),
+    ],
+)
+def test_inpaint_names_bad_arguments(images, known, message):
+    with pytest.raises(ValueError, match=message):
+        make("FVSBN").inpaint(images, known)
+
+
+def test_labels_are_needed_where_there_are_classes_and_refused_elsewhere():
+    images = np.zeros((2, 6, 5, 1), "float32")
+    with pytest.raises(ValueError, match="labels=None"):
+        make("ConditionalPixelCNN").log_prob(images)
+    with pytest.raises(ValueError, match="takes none"):
+        make("FVSBN").log_prob(images, tf.constant([0, 1]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="labels_must_be_in_range"):
+        make("ConditionalPixelCNN").log_prob(images, tf.constant([0, 3]))
+
+
+@pytest.mark.parametrize("name", ["PixelCNN", "GatedPixelCNN", "PixelRNN-row", "PixelRNN-diagonal"])
+def test_no_image_has_no_likelihood(name):
+    """A replica that gets none of a last batch is given such a batch."""
+    model = make(name)
+    assert model.log_prob(np.zeros((0, *model.image_shape), "float32")).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("cls", "arguments", "message"),
+    [
+        (PixelCNN, {"image_shape": (28, 28)}, "image_shape="),
+        (PixelCNN, {"image_shape": (6.0, 5, 1)}, "image_shape="),
+        (PixelCNN, {"filters": 7}, "filters=7: give a multiple of 2"),
+        (PixelCNN, {"likelihood": "poisson"}, "likelihood='poisson'"),
+        (
+            GatedPixelCNN,
+            {"image_shape": (8, 8, 3), "likelihood": "categorical", "head_filters": 64},
+            "head_filters=64: give a multiple of 3",
+        ),
+        (PixelRNN, {"image_shape": (28, 28)}, "image_shape="),
+        (PixelRNN, {"image_shape": (8, 8, 3)}, "logistic_mixture"),
+        (PixelRNN, {"variant": "spiral"}, "variant='spiral'"),
+        (PixelRNN, {"units": 0}, "units=0"),
+    ],
+)
+def test_constructors_name_bad_arguments(cls, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        cls(**arguments)
+
+
+@pytest.mark.parametrize("cls", [PixelCNN, GatedPixelCNN])
+def test_the_defaults_take_three_ordered_colours(cls):
+    assert cls((8, 8, 3), likelihood="categorical").pixel.colors == 3

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from keras_gen.models.autoregressive.pixels import (
     BernoulliPixel,
@@ -41,6 +41,33 @@ def test_categorical_probabilities_add_up_to_one():
     parameters = np.tile(np.random.default_rng(0).normal(size=256), (256, 1, 1, 1))
     values = pixel.log_likelihood(levels, parameters.astype("float32"))
     assert np.exp(np.asarray(values, "float64")).sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_categorical_parameters_of_a_pixel_are_those_of_its_first_channel_and_then_the_second():
+    pixel, rng = CategoricalPixel(2), np.random.default_rng(0)
+    parameters = rng.normal(size=(1, 1, 1, 512)).astype("float32")
+    levels = np.array([3, 200])
+    value = pixel.log_likelihood((levels / 255).reshape(1, 1, 1, 2), parameters)
+    expected = sum(
+        special.log_softmax(parameters[0, 0, 0, 256 * c : 256 * (c + 1)])[levels[c]] for c in (0, 1)
+    )
+    np.testing.assert_allclose(value, [expected], rtol=1e-5)
+    parameters[0, 0, 0, 256 + 77] = 50.0
+    assert pixel.draw(1, parameters[0, 0], uniforms(1, 2), 1.0).numpy() * 255 == pytest.approx(77)
+
+
+@pytest.mark.parametrize("value", [-1.0, 2.0, 255.0])
+def test_values_beyond_the_levels_have_no_likelihood(value):
+    images, parameters = np.full((1, 1, 1, 1), value), np.zeros((1, 1, 1, 256), "float32")
+    assert np.isnan(CategoricalPixel(1).log_likelihood(images, parameters)).all()
+
+
+def test_noise_next_to_one_does_not_draw_what_is_impossible():
+    logits = np.zeros((1000, 256), "float32")
+    logits[:, 200:] = -60.0
+    logits += np.random.default_rng(0).normal(size=(1000, 1))
+    noise = np.full((1000, 1), 1.0 - 2.0**-23, "float32")
+    assert np.max(CategoricalPixel(1).draw(0, logits, noise, 1.0)) * 255 < 200
 
 
 def test_a_mixture_of_two_channels_adds_up_to_one_over_all_pairs_of_levels():

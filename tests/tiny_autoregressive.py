@@ -33,7 +33,7 @@ MODELS = {
     ),
     "ConditionalPixelCNN-colours": (
         ConditionalPixelCNN,
-        {"num_classes": 3, "filters": 3, "num_layers": 2, "head_filters": 6},
+        {"num_classes": 3, "filters": 6, "num_layers": 2, "head_filters": 12},
         COLOR,
     ),
     "PixelRNN-row": (
