@@ -67,7 +67,7 @@ def main(
 
     if run.is_chief:
         print(f"\nSavedModel: {export_model(model, run.export_folder)}")
-        save_class_grid(model, run.folder / "classes.png", images.label_names)
+        save_class_grid(model, run.folder / "requested.png", images.label_names)
         metrics = evaluate_into(run.folder, model, test_images, images, seed=seed)
         extractor = get_extractor(classifier or {"digits": "mnist"}.get(images.name, images.name))
         metrics["conditional_accuracy"] = conditional_accuracy(model, extractor, judged, seed)
