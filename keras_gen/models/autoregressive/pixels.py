@@ -92,7 +92,7 @@ class LogisticMixturePixel:
     def split(self, parameters):
         """Logits, means, logarithms of scales and coefficients, of parameters `(..., P)`."""
         channels, count = self.channels, self.num_components
-        shape = (*ops.shape(parameters)[:-1], -1, count)
+        shape = (*ops.shape(parameters)[:-1], self.num_parameters // count, count)
         logits, means, log_scales, coefficients = ops.split(
             ops.reshape(parameters, shape), (1, 1 + channels, 1 + 2 * channels), axis=-2
         )
