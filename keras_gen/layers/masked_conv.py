@@ -29,15 +29,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.layers.checks import check_positive
+
 MASK_TYPES = ("A", "B", "vertical_A", "vertical_B")
 _stand_in = contextvars.ContextVar("stand_in", default=None)
-
-
-def check_units(**sizes):
-    """Raises ValueError, by name, unless every size is an integer of at least 1."""
-    for name, value in sizes.items():
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name}={value!r}: give an integer of at least 1.")
 
 
 @contextlib.contextmanager
@@ -113,7 +108,7 @@ class MaskedConv2D(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_units(filters=filters, colors=colors, parts=parts)
+        check_positive(filters=filters, colors=colors, parts=parts)
         whole = isinstance(kernel_size, int | np.integer)
         sizes = (int(kernel_size),) * 2 if whole else tuple(kernel_size)
         odd = [isinstance(size, int | np.integer) and size > 0 and size % 2 == 1 for size in sizes]

@@ -18,7 +18,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.layers.masked_conv import MaskedConv2D, check_units
+from keras_gen.layers.checks import check_positive
+from keras_gen.layers.masked_conv import MaskedConv2D
 
 
 def remember(inputs, kernel, offsets):
@@ -73,7 +74,7 @@ class RowLSTM(keras.layers.Layer):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
-        check_units(units=units)
+        check_positive(units=units)
         self.units = units
         self.input_to_state = MaskedConv2D(
             4 * units, (1, 3), "B", dtype=self.dtype_policy, name="input_to_state"
@@ -125,7 +126,7 @@ class DiagonalBiLSTM(keras.layers.Layer):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
-        check_units(units=units)
+        check_positive(units=units)
         self.units = units
         self.input_to_state = [
             MaskedConv2D(4 * units, 1, "B", dtype=self.dtype_policy, name=f"input_to_state_{side}")

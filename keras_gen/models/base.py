@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.layers.checks import check_positive as check_positive
+
 _SAMPLE_CHUNK = 256  # images generated at a time by `sample`: bounds its memory
 
 
@@ -351,13 +353,6 @@ def sampling_labels(labels, num_images, num_classes, seed):
             f"{num_classes - 1}."
         )
     return tf.constant(values, "int32")
-
-
-def check_positive(**sizes):
-    """Raises ValueError, by name, unless every size is an integer of at least 1."""
-    for name, value in sizes.items():
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name}={value!r}: give an integer of at least 1.")
 
 
 class ExponentialMovingAverage:

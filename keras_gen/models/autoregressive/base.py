@@ -77,9 +77,9 @@ class AutoregressiveModel(GenerativeModel):
     def train_step(self, batch):
         """One step down the negative log-likelihood of images, or of `(images, labels)`."""
         self.train_steps.assign_add(1)
-        images, *labels = batch if self.conditional else (batch,)
+        images, labels = batch if self.conditional else (batch, None)
         with tf.GradientTape() as tape:
-            parameters = call(self.network, images, *labels, training=True)
+            parameters = call(self.network, images, *self._conditions(labels), training=True)
             nll = -ops.mean(self.pixel.log_likelihood(images, parameters))
         self.update(self.network_optimizer, tape, nll, self.network)
 
@@ -87,8 +87,8 @@ class AutoregressiveModel(GenerativeModel):
 
     def test_step(self, batch):
         """The same on held-out images, with nothing updated."""
-        images, *labels = batch if self.conditional else (batch,)
-        parameters = call(self.network, images, *labels, training=False)
+        images, labels = batch if self.conditional else (batch, None)
+        parameters = call(self.network, images, *self._conditions(labels), training=False)
         return self.log_likelihoods(
             images, -ops.mean(self.pixel.log_likelihood(images, parameters))
         )

@@ -123,18 +123,23 @@ def test_inpainting_takes_a_mask_for_each_image_and_nan_for_holes():
     ],
 )
 def test_inpaint_names_bad_arguments(images, known, message):
+    model = make("FVSBN")
     with pytest.raises(ValueError, match=message):
-        make("FVSBN").inpaint(images, known)
+        model.inpaint(images, known)
 
 
 def test_labels_are_needed_where_there_are_classes_and_refused_elsewhere():
     images = np.zeros((2, 6, 5, 1), "float32")
+    model, unconditional = make("ConditionalPixelCNN"), make("FVSBN")
     with pytest.raises(ValueError, match="labels=None"):
-        make("ConditionalPixelCNN").log_prob(images)
+        model.log_prob(images)
     with pytest.raises(ValueError, match="takes none"):
-        make("FVSBN").log_prob(images, tf.constant([0, 1]))
+        unconditional.log_prob(images, tf.constant([0, 1]))
     with pytest.raises(tf.errors.InvalidArgumentError, match="labels_must_be_in_range"):
-        make("ConditionalPixelCNN").log_prob(images, tf.constant([0, 3]))
+        model.log_prob(images, tf.constant([0, 3]))
+    model.compile(run_eagerly=True)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="labels_must_be_in_range"):
+        model.train_step((tf.constant(images), tf.constant([0, -1])))
 
 
 @pytest.mark.parametrize("name", ["PixelCNN", "GatedPixelCNN", "PixelRNN-row", "PixelRNN-diagonal"])
