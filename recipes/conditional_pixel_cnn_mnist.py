@@ -56,15 +56,14 @@ def main(
     check_pixels("bernoulli", binarization)
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
-    steps = 8_000 if steps is None and epochs is None else steps
-    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size))
+    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 8_000)
     rate = keras.optimizers.schedules.CosineDecay(1e-3, total)
 
     extractor = get_extractor(classifier or {"digits": "mnist"}.get(train.name, train.name))
     with run.strategy.scope():
         model = ConditionalPixelCNN(train.example_shape, train.num_classes, filters, num_layers)
         model.compile(keras.optimizers.Adam(rate))
-    run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs, labels=True)
+    run.fit(model, train, batch_size=batch_size, steps=total, labels=True)
 
     if run.is_chief:
         print(f"\nSavedModel: {export_model(model, run.export_folder)}")

@@ -3,19 +3,25 @@
 from keras_gen.training.errors import RunError
 
 
-def total_steps(steps, epochs, steps_per_epoch):
+def total_steps(steps, epochs, steps_per_epoch, default=None):
     """Training steps in all: the lesser of `steps` and of `epochs` passes through the data.
 
+    Args:
+        steps: an integer, or None for no such limit.
+        epochs: an integer, or None for no such limit.
+        steps_per_epoch: training steps of a pass through the data.
+        default: steps where neither is given; None where one of them must be.
+
     Raises:
-        RunError: one is below 1, or neither is given.
+        RunError: one is below 1, or nothing says how long to train.
     """
     for name, value in (("--steps", steps), ("--epochs", epochs)):
         if value is not None and value < 1:
             raise RunError(f"{name} {value}: give an integer of at least 1.")
     limits = [limit for limit in (steps, epochs and epochs * steps_per_epoch) if limit]
-    if not limits:
+    if not limits and default is None:
         raise RunError("Neither --steps nor --epochs is given: one must say how long to train.")
-    return min(limits)
+    return min(limits, default=default)
 
 
 def segments(step, total, steps_per_epoch):
