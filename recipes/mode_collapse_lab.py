@@ -56,7 +56,7 @@ def main(
         cls, optimizers = LAB[label]
         keras.utils.set_random_seed(number)
         model = cls()
-        model.compile(*(make(1e-3, **settings) for make, settings in optimizers))
+        model.compile(*(make(5e-4, **settings) for make, settings in optimizers))
         loop = {"steps_per_call": max(steps // 20, 1), "after": lambda step: after(step, model)}
         train_in_graph(model, examples, batch_size=batch_size, steps=steps, seed=number, **loop)
         return model

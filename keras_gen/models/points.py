@@ -68,7 +68,7 @@ class PointGAN(GAN):
 
     value_range = (-5.0, 5.0)
 
-    def __init__(self, latent_dim=2, width=128, **kwargs):
+    def __init__(self, latent_dim=2, width=256, **kwargs):
         self.width = width
         super().__init__(POINT_SHAPE, latent_dim, **kwargs)
 
@@ -89,7 +89,7 @@ class PointPacGAN(PacGAN):
 
     value_range = (-5.0, 5.0)
 
-    def __init__(self, latent_dim=2, width=128, packing=2, **kwargs):
+    def __init__(self, latent_dim=2, width=256, packing=2, **kwargs):
         self.width = width
         super().__init__(
             POINT_SHAPE, latent_dim, packing=packing, latent_distribution="normal", **kwargs
@@ -116,7 +116,7 @@ class PointWGAN(WGAN):
 
     value_range = (-5.0, 5.0)
 
-    def __init__(self, latent_dim=2, width=128, critic_steps=5, clip=0.1, **kwargs):
+    def __init__(self, latent_dim=2, width=256, critic_steps=5, clip=0.1, **kwargs):
         self.width = width
         super().__init__(POINT_SHAPE, latent_dim, critic_steps=critic_steps, clip=clip, **kwargs)
 
@@ -141,7 +141,7 @@ class PointWGANGP(WGANGP):
 
     value_range = (-5.0, 5.0)
 
-    def __init__(self, latent_dim=2, width=128, critic_steps=5, penalty_weight=0.1, **kwargs):
+    def __init__(self, latent_dim=2, width=256, critic_steps=5, penalty_weight=0.1, **kwargs):
         self.width = width
         super().__init__(
             POINT_SHAPE,
@@ -171,7 +171,7 @@ class PointSNGAN(SNGAN):
 
     value_range = (-5.0, 5.0)
 
-    def __init__(self, latent_dim=2, width=128, loss="hinge", **kwargs):
+    def __init__(self, latent_dim=2, width=256, loss="hinge", **kwargs):
         self.width = width
         super().__init__(POINT_SHAPE, latent_dim, loss=loss, **kwargs)
 
@@ -194,7 +194,7 @@ class PointVAE(VAE):
 
     value_range = (-5.0, 5.0)
 
-    def __init__(self, latent_dim=2, width=128, **kwargs):
+    def __init__(self, latent_dim=2, width=256, **kwargs):
         super().__init__(POINT_SHAPE, latent_dim, (width, width), likelihood="gaussian", **kwargs)
 
     def _mean_images(self, outputs):
