@@ -1,6 +1,19 @@
 """Layers that Keras lacks, and the sampling of latents."""
 
 from keras_gen.layers.batch_norm import batch_normalization
+from keras_gen.layers.bijectors import (
+    ActNorm,
+    Bijector,
+    Chain,
+    FactorOut,
+    Flatten,
+    InvertibleConv,
+    Logit,
+    Permutation,
+    Scaling,
+    Squeeze,
+)
+from keras_gen.layers.couplings import AdditiveCoupling, AffineCoupling, SplineCoupling
 from keras_gen.layers.dropout import Dropout
 from keras_gen.layers.latent_dropout import LatentDropout
 from keras_gen.layers.learned_constant import LearnedConstant
@@ -16,6 +29,19 @@ from keras_gen.layers.replicas import replica_share
 from keras_gen.layers.spectral_norm import SpectralNormalization, update_spectral_norms
 
 __all__ = [
+    "ActNorm",
+    "AdditiveCoupling",
+    "AffineCoupling",
+    "Bijector",
+    "Chain",
+    "FactorOut",
+    "Flatten",
+    "InvertibleConv",
+    "Logit",
+    "Permutation",
+    "Scaling",
+    "SplineCoupling",
+    "Squeeze",
     "LATENT_DISTRIBUTIONS",
     "DiagonalBiLSTM",
     "Dropout",

@@ -20,6 +20,7 @@ from keras_gen.models.autoregressive import (
     PixelRNN,
 )
 from keras_gen.models.base import GenerativeModel
+from keras_gen.models.flows import NICE, Glow, PointRealNVP, RealNVP
 from keras_gen.models.gans import (
     DCGAN,
     GAN,
@@ -35,6 +36,10 @@ from keras_gen.models.gans import (
 )
 
 __all__ = [
+    "NICE",
+    "Glow",
+    "PointRealNVP",
+    "RealNVP",
     "PixelRNN",
     "PixelCNN",
     "GatedPixelCNN",

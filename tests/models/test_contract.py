@@ -18,6 +18,7 @@ from keras_gen.models import (
     GAN,
     IWAE,
     LSGAN,
+    NICE,
     SNGAN,
     VAE,
     WGAN,
@@ -31,13 +32,16 @@ from keras_gen.models import (
     DenoisingAutoencoder,
     GatedPixelCNN,
     GenerativeModel,
+    Glow,
     GumbelGAN,
     GumbelVAE,
     HackedGAN,
     PacGAN,
     PixelCNN,
     PixelRNN,
+    PointRealNVP,
     QuadrantCVAE,
+    RealNVP,
     SequenceLSTM,
     SparseAutoencoder,
 )
@@ -308,6 +312,31 @@ MODELS = {
     "PixelRNN": (
         PixelRNN,
         {"image_shape": (5, 4, 1), "units": 3, "num_layers": 1, "head_filters": 4},
+    ),
+    "NICE": (NICE, {"image_shape": IMAGE_SHAPE, "hidden_units": (6, 5)}),
+    "RealNVP": (
+        RealNVP,
+        {"image_shape": (4, 8, 2), "scales": 2, "filters": 4, "num_blocks": 1},
+    ),
+    "Glow-additive-plain": (
+        Glow,
+        {
+            "image_shape": IMAGE_SHAPE,
+            "levels": 1,
+            "steps": 2,
+            "filters": 4,
+            "coupling": "additive",
+            "lu": False,
+        },
+    ),
+    "Glow-conditional": (
+        Glow,
+        {"image_shape": IMAGE_SHAPE, "levels": 2, "steps": 2, "filters": 4, "num_classes": 3},
+    ),
+    "PointRealNVP": (PointRealNVP, {"num_couplings": 3, "hidden_units": (6, 5)}),
+    "PointRealNVP-spline": (
+        PointRealNVP,
+        {"num_couplings": 2, "hidden_units": (6,), "coupling": "spline", "num_bins": 4},
     ),
     "ConvVAE-gaussian": (
         ConvVAE,
