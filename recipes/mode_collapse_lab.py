@@ -63,7 +63,7 @@ def main(
 
     for name in data:
         known, test = (load(name, split=split) for split in ("train", "test"))
-        examples, real = known.examples.reshape(-1, 1, 1, 2), test.examples
+        examples, real = known.as_images().examples, test.examples
         mixture = (known.modes, known.scale)
         all_seeds = range(seed, seed + seeds)
         found, frames = mode_collapse.compare(train, models, all_seeds, real, *mixture)

@@ -3,6 +3,7 @@
 from keras_gen.artifacts.files import write_atomic, write_json
 from keras_gen.artifacts.pictures import (
     image_grid,
+    point_cloud,
     save_animation,
     save_curves,
     save_figure,
@@ -13,6 +14,7 @@ from keras_gen.artifacts.pictures import (
 
 __all__ = [
     "image_grid",
+    "point_cloud",
     "save_animation",
     "save_curves",
     "save_figure",

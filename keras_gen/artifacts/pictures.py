@@ -4,6 +4,7 @@ import io
 import math
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -42,6 +43,26 @@ def image_grid(images, value_range, columns=None, padding=1):
         left = index % columns * (width + padding)
         grid[top : top + height, left : left + width] = image
     return grid[..., 0] if channels == 1 else grid
+
+
+def point_cloud(points, value_range, pixels=300):
+    """Draws points in the plane.
+
+    Args:
+        points: `(N, 2)`.
+        value_range: `(low, high)` of both axes.
+        pixels: side of the picture.
+
+    Returns:
+        uint8 `(pixels, pixels, 3)`.
+    """
+    figure = Figure(figsize=(3, 3), dpi=pixels / 3)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1), xlim=value_range, ylim=value_range)
+    axes.scatter(*np.asarray(points).T, s=2, color="tab:blue", linewidths=0)
+    axes.set_axis_off()
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def save_image(array, path):

@@ -61,11 +61,12 @@ class DataSet:
         object.__setattr__(self, "value_range", checked_value_range(self.value_range))
         examples = self.examples
         images = examples.dtype == np.uint8 and examples.ndim == 4
-        points = examples.dtype == np.float32 and examples.ndim == 2
+        as_points = examples.ndim == 2 or examples.shape[1:] == (1, 1, 2)
+        points = examples.dtype == np.float32 and as_points
         if not (images or points) or 0 in examples.shape:
             raise DataError(
                 f"examples of {self.name} must be images, uint8 (N, H, W, C), or points, float32 "
-                f"(N, 2), at least one; not {examples.dtype} {examples.shape}."
+                f"(N, 2) or (N, 1, 1, 2), at least one; not {examples.dtype} {examples.shape}."
             )
         for kind, values in self._annotations():
             if values.shape != (len(examples),):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
 from keras_gen.data.arguments import check_split
 from keras_gen.data.dataset import DataSet
@@ -35,17 +37,26 @@ ROLL_DEVIATION = 7.0
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PointSet(DataSet):
-    """Points in the plane; for `ring` and `grid` the exact density is known.
+    """Points in the plane, with the density that they are drawn from.
 
     Examples are float32 `(N, 2)`, and batches give them as they are: `value_range` is ignored.
 
     Attributes:
         modes: the centres of the K Gaussians, float64 `(K, 2)`, or None.
         scale: their common standard deviation, or None.
+        curve: for `moons` and `swiss_roll`, equally likely places along the curve that noise is
+            added to, float64 `(M, 2)`.
+        curve_scale: the noise's deviation in both coordinates, float64 `(2,)`.
     """
 
     modes: np.ndarray | None = None
     scale: float | None = None
+    curve: np.ndarray | None = None
+    curve_scale: np.ndarray | None = None
+
+    def as_images(self) -> PointSet:
+        """The same points as images `(1, 1, 2)`, which models take."""
+        return dataclasses.replace(self, examples=self.examples.reshape(-1, 1, 1, 2))
 
     @property
     def entropy_nats(self) -> float:
@@ -56,13 +67,19 @@ class PointSet(DataSet):
         Raises:
             DataError: the density is not known.
         """
-        modes, scale = self._mixture()
-        return math.log(len(modes)) + math.log(2 * math.pi * math.e * scale**2)
+        if self.modes is None:
+            raise DataError(
+                f"The entropy of {self.name} is not known in closed form; ring and grid have one."
+            )
+        return math.log(len(self.modes)) + math.log(2 * math.pi * math.e * self.scale**2)
 
     def log_density(self, points) -> np.ndarray:
-        """The exact log-density of the distribution that the points are drawn from.
+        """The log-density of the distribution that the points are drawn from.
 
         `log p(x) = logsumexp_k(-|x - mode_k|^2 / (2 sigma^2)) - log K - log(2 pi sigma^2)`
+
+        Exact for Gaussians; for a curve with noise the integral along it is a sum over `curve`,
+        whose places lie closer together than the noise is wide.
 
         Args:
             points: `(..., 2)`.
@@ -71,24 +88,20 @@ class PointSet(DataSet):
             Nats, float64 `(...)`.
 
         Raises:
-            DataError: the density is not known, or points of another shape.
+            DataError: points of another shape.
         """
-        modes, scale = self._mixture()
+        centres = self.curve if self.modes is None else self.modes
+        scales = self.curve_scale if self.modes is None else np.full(2, self.scale)
         points = np.asarray(points, np.float64)
         if points.ndim == 0 or points.shape[-1] != 2:
             raise DataError(f"points must have the shape (..., 2), not {points.shape}.")
-        squares = np.sum((points[..., None, :] - modes) ** 2, axis=-1)  # (..., K)
-        exponents = -squares / (2 * scale**2)
-        largest = exponents.max(axis=-1, keepdims=True)
-        log_sum = largest[..., 0] + np.log(np.sum(np.exp(exponents - largest), axis=-1))
-        return log_sum - math.log(len(modes)) - math.log(2 * math.pi * scale**2)
-
-    def _mixture(self) -> tuple[np.ndarray, float]:
-        if self.modes is None:
-            raise DataError(
-                f"The density of {self.name} is not known in closed form; ring and grid have one."
-            )
-        return self.modes, self.scale
+        constant = math.log(len(centres)) + math.log(2 * math.pi * scales[0] * scales[1])
+        log_sums = [
+            # In chunks, for a curve has thousands of centres.
+            logsumexp(-0.5 * (((chunk[:, None] - centres) / scales) ** 2).sum(axis=-1), axis=-1)
+            for chunk in np.split(points.reshape(-1, 2), range(1000, points.size // 2, 1000))
+        ]
+        return np.concatenate(log_sums).reshape(points.shape[:-1]) - constant
 
 
 def load_points(name: str, split: str, image_size, seed: int) -> PointSet:
@@ -118,8 +131,17 @@ def load_points(name: str, split: str, image_size, seed: int) -> PointSet:
     generator = np.random.default_rng([seed, NAMES.index(name), int(is_test)])
     if name in ("ring", "grid"):
         return _gaussians(name, split, count, generator)
-    points, labels = _moons(count, generator) if name == "moons" else _roll(count, generator)
-    return PointSet(name=name, split=split, examples=points.astype(np.float32), labels=labels)
+    draw, curve = (_moons, _moons_curve) if name == "moons" else (_roll, _roll_curve)
+    points, labels = draw(count, generator)
+    centres, scale = curve()
+    return PointSet(
+        name=name,
+        split=split,
+        examples=points.astype(np.float32),
+        labels=labels,
+        curve=centres,
+        curve_scale=scale,
+    )
 
 
 def _gaussians(name: str, split: str, count: int, generator) -> PointSet:
@@ -151,6 +173,22 @@ def _moons(count: int, generator) -> tuple[np.ndarray, np.ndarray]:
 
     points, moons = make_moons(count, noise=MOONS_NOISE, random_state=_sklearn_seed(generator))
     return (points - MOONS_MEAN) / MOONS_DEVIATION, moons.astype(np.int64)
+
+
+def _moons_curve() -> tuple[np.ndarray, np.ndarray]:
+    """Two half circles, and the noise after standardization."""
+    angles = np.pi * (np.arange(500) + 0.5) / 500
+    outer = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    curve = np.concatenate([outer, [1.0, 0.5] - outer])
+    deviation = np.array(MOONS_DEVIATION)
+    return (curve - MOONS_MEAN) / deviation, MOONS_NOISE / deviation
+
+
+def _roll_curve() -> tuple[np.ndarray, np.ndarray]:
+    """A spiral whose radius is its angle, 3/2 pi to 9/2 pi."""
+    angles = 1.5 * np.pi * (1.0 + 2.0 * (np.arange(1000) + 0.5) / 1000)
+    curve = angles[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    return curve / ROLL_DEVIATION, np.full(2, ROLL_NOISE / ROLL_DEVIATION)
 
 
 def _roll(count: int, generator) -> tuple[np.ndarray, None]:

@@ -115,14 +115,14 @@ class AdditiveCoupling(Coupling):
 class AffineCoupling(Coupling):
     """y = x exp(log_scale) + shift (RealNVP, arXiv:1605.08803, eq. 6).
 
-    `log_scale = limit tanh(output)` is bounded: no factor leaves [exp(-limit), exp(limit)], so that
-    neither direction overflows.
+    `log_scale = limit tanh(output / limit)` is bounded: no factor leaves [exp(-limit), exp(limit)],
+    so that neither direction overflows.
 
     Args:
         build_network: as in `Coupling`.
         limit: of log-scales, positive.
-        learned_limit: whether the limit is a weight for each channel, as in the RealNVP paper,
-            that starts at `limit`.
+        learned_limit: whether the factor of the tanh is a weight for each channel that starts at
+            `limit`, as in the RealNVP paper, where that is 1.
         **kwargs: `mask` and `reverse`, as in `Coupling`.
     """
 
@@ -148,7 +148,7 @@ class AffineCoupling(Coupling):
         """Scales and shifts, or the reverse."""
         shift = parameters[..., 0]
         limit = ops.convert_to_tensor(self.limits) if self.learned_limit else self.limit
-        log_scale = limit * ops.tanh(parameters[..., 1])
+        log_scale = limit * ops.tanh(parameters[..., 1] / self.limit)
         if inverse:
             return (x - shift) * ops.exp(-log_scale), -log_scale
         return x * ops.exp(log_scale) + shift, log_scale

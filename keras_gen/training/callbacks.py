@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.artifacts.pictures import image_grid, save_image
+from keras_gen.artifacts.pictures import save_image
 from keras_gen.training import checkpoints
 from keras_gen.training.errors import NonFiniteError
 from keras_gen.training.interruption import EXIT_CODES
@@ -256,11 +256,11 @@ class SampleGrids(keras.callbacks.Callback):
             self._draw()
 
     def _draw(self):
-        images = self.model.sample(self.num_images, seed=self.seed)
+        picture = self.model.draw_picture(self.num_images, self.seed)
         path = self.folder / f"step-{self.progress.step:08d}.png"
         with _tolerated(path):
             self.folder.mkdir(exist_ok=True)
-            save_image(image_grid(images, self.model.value_range), path)
+            save_image(picture, path)
 
 
 _SHOWN = ("_loss", "_nats", "_per_pixel")  # what the bar has room for
