@@ -30,7 +30,7 @@ LAB = {
 def main(
     data: tuple[str, ...] = ("ring", "grid", "swiss_roll"),
     models: tuple[str, ...] = tuple(LAB),
-    steps: int = 20_000,
+    steps: int = 15_000,
     batch_size: int = 100,
     seeds: int = 5,
     seed: int = 0,
