@@ -24,6 +24,7 @@ from keras_gen.metrics.factors import (
     factor_accuracy,
     train_factor_classifier,
 )
+from keras_gen.metrics.flow_likelihood import flow_metrics, save_temperatures
 from keras_gen.metrics.frechet import (
     FrechetDistance,
     frechet_distance,
@@ -95,6 +96,8 @@ from keras_gen.metrics.sliced_wasserstein import (
 )
 
 __all__ = [
+    "flow_metrics",
+    "save_temperatures",
     "ClassifierExtractor",
     "ClassifierScore",
     "DiversityWarning",
