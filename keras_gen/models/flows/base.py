@@ -301,13 +301,18 @@ def dense_network(hidden_units, activation="relu"):
     """
 
     def build(input_shape, outputs):
-        inputs = keras.Input(input_shape)
+        inputs = network_input(input_shape)
         x = inputs
         for units in hidden_units:
             x = keras.layers.Dense(units, activation=activation)(x)
         return keras.Model(inputs, last_layer(keras.layers.Dense, outputs)(x))
 
     return build
+
+
+def network_input(shape):
+    """The input of a coupling's network, in float64 where the flow is: Keras' own is float32."""
+    return keras.Input(shape, dtype=keras.config.dtype_policy().variable_dtype)
 
 
 def last_layer(layer, outputs, *args, **kwargs):

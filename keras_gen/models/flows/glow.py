@@ -44,7 +44,7 @@ from keras_gen.layers.bijectors import (
 from keras_gen.layers.couplings import AdditiveCoupling, AffineCoupling
 from keras_gen.models.autoencoders.vae import check_choice
 from keras_gen.models.base import check_positive
-from keras_gen.models.flows.base import Flow, check_halvings, last_layer
+from keras_gen.models.flows.base import Flow, check_halvings, last_layer, network_input
 
 COUPLINGS = {"affine": AffineCoupling, "additive": AdditiveCoupling}
 _PRIOR_LIMIT = 4.0  # of the log-scales of what leaves a level
@@ -54,7 +54,7 @@ def convolutional_network(filters):
     """Gives a function that makes the networks of couplings: 3x3, 1x1 and 3x3 convolutions."""
 
     def build(input_shape, outputs):
-        images = keras.Input(input_shape)
+        images = network_input(input_shape)
         settings = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
         x = keras.layers.Conv2D(filters, 3, **settings)(images)
         x = keras.layers.Conv2D(filters, 1, **settings)(x)
@@ -66,7 +66,7 @@ def convolutional_network(filters):
 
 def one_convolution(input_shape, outputs):
     """The network that predicts what leaves a level: one 3x3 convolution."""
-    images = keras.Input(input_shape)
+    images = network_input(input_shape)
     return keras.Model(images, last_layer(keras.layers.Conv2D, outputs, 3, padding="same")(images))
 
 

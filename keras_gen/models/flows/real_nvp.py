@@ -29,7 +29,7 @@ import keras
 from keras_gen.layers.bijectors import ActNorm, Chain, FactorOut, Flatten, Logit, Squeeze
 from keras_gen.layers.couplings import AffineCoupling
 from keras_gen.models.base import check_positive
-from keras_gen.models.flows.base import Flow, check_halvings, last_layer
+from keras_gen.models.flows.base import Flow, check_halvings, last_layer, network_input
 
 
 def residual_network(filters, num_blocks):
@@ -41,7 +41,7 @@ def residual_network(filters, num_blocks):
     """
 
     def build(input_shape, outputs):
-        images = keras.Input(input_shape)
+        images = network_input(input_shape)
         x = keras.layers.Conv2D(filters, 3, padding="same")(images)
         for _ in range(num_blocks):
             h = keras.layers.ReLU()(x)
