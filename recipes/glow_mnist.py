@@ -22,7 +22,7 @@ def main(
     flow_steps: int = 8,
     filters: int = 64,
     coupling: str = "affine",
-    lu: bool = True,
+    lu: bool = False,
     conditional: bool = False,
     batch_size: int = 64,
     steps: int | None = None,

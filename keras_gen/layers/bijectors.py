@@ -210,10 +210,10 @@ class InvertibleConv(Bijector):
             kernel = ops.convert_to_tensor(self.free)
             return kernel, tf.linalg.slogdet(kernel).log_abs_determinant
         size = self.log_diagonal.shape[0]
-        below = ops.cast(np.tril(np.ones((size, size)), -1), self.lower.dtype)
+        below = np.tril(np.ones((size, size), self.lower.dtype), -1)
         log_diagonal = ops.convert_to_tensor(self.log_diagonal)
-        lower = self.lower * below + ops.eye(size, dtype=below.dtype)
-        upper = self.upper * ops.transpose(below) + ops.diag(self.signs * ops.exp(log_diagonal))
+        lower = self.lower * below + np.eye(size, dtype=below.dtype)
+        upper = tf.linalg.set_diag(self.upper * below.T, self.signs * ops.exp(log_diagonal))
         kernel = ops.matmul(ops.matmul(ops.convert_to_tensor(self.permutation), lower), upper)
         return kernel, ops.sum(log_diagonal)
 

@@ -326,7 +326,7 @@ MODELS = {
             "steps": 2,
             "filters": 4,
             "coupling": "additive",
-            "lu": False,
+            "lu": True,
         },
     ),
     "Glow-conditional": (

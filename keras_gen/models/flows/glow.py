@@ -156,7 +156,8 @@ class Glow(Flow):
         steps: of flow in each level, the paper's K.
         filters: channels of the hidden layers of couplings.
         coupling: `"affine"` or `"additive"`.
-        lu: whether 1x1 convolutions keep their kernels as LU decompositions.
+        lu: whether 1x1 convolutions keep their kernels as LU decompositions, which pays where
+            channels are many.
         num_classes: for a conditional model: labels are 0 to num_classes - 1. None for none.
 
     Raises:
@@ -173,7 +174,7 @@ class Glow(Flow):
         steps=8,
         filters=64,
         coupling="affine",
-        lu=True,
+        lu=False,
         num_classes=None,
         **kwargs,
     ):

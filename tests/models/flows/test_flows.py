@@ -17,7 +17,7 @@ FLOWS = {
     "Glow": (Glow, {"image_shape": (4, 4, 1), "levels": 2, "steps": 2, "filters": 4}),
     "Glow-additive": (
         Glow,
-        {"image_shape": (2, 4, 1), "levels": 1, "steps": 2, "coupling": "additive", "lu": False},
+        {"image_shape": (2, 4, 1), "levels": 1, "steps": 2, "coupling": "additive", "lu": True},
     ),
     "points-affine": (PointRealNVP, {"num_couplings": 4, "hidden_units": (6,)}),
     "points-spline": (
