@@ -316,14 +316,14 @@ MODELS = {
     "NICE": (NICE, {"image_shape": IMAGE_SHAPE, "hidden_units": (6, 5)}),
     "RealNVP": (
         RealNVP,
-        {"image_shape": (4, 8, 2), "scales": 2, "filters": 4, "num_blocks": 1},
+        {"image_shape": (4, 4, 2), "scales": 1, "filters": 4, "num_blocks": 1},
     ),
     "Glow-additive-plain": (
         Glow,
         {
             "image_shape": IMAGE_SHAPE,
             "levels": 1,
-            "steps": 2,
+            "steps": 1,
             "filters": 4,
             "coupling": "additive",
             "lu": True,
@@ -331,9 +331,9 @@ MODELS = {
     ),
     "Glow-conditional": (
         Glow,
-        {"image_shape": IMAGE_SHAPE, "levels": 2, "steps": 2, "filters": 4, "num_classes": 3},
+        {"image_shape": IMAGE_SHAPE, "levels": 2, "steps": 1, "filters": 4, "num_classes": 3},
     ),
-    "PointRealNVP": (PointRealNVP, {"num_couplings": 3, "hidden_units": (6, 5)}),
+    "PointRealNVP": (PointRealNVP, {"num_couplings": 2, "hidden_units": (6, 5)}),
     "PointRealNVP-spline": (
         PointRealNVP,
         {"num_couplings": 2, "hidden_units": (6,), "coupling": "spline", "num_bins": 4},

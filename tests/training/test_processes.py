@@ -92,25 +92,37 @@ def uninterrupted(tmp_path_factory):
     return folder
 
 
-# The contract test has plain gradients under two replicas for every model.
-@pytest.mark.parametrize(
-    ("optimizer", "tolerance"),
-    [pytest.param("sgd", 1e-5, marks=pytest.mark.slow), ("adam", 1e-4)],
-)
-def test_one_device_two_replicas_and_two_workers_train_alike(tmp_path, optimizer, tolerance):
-    flags = ("--steps", "5", "--optimizer", optimizer)
-    train(tmp_path / "single", *flags)
-    train(tmp_path / "mirrored", *flags, "--strategy", "mirrored", "--replicas", "2")
-    output = launch(tmp_path / "workers", *flags)
-    single = state(tmp_path / "single")
-    mirrored, worker = (state(tmp_path / name) for name in ("mirrored", "workers"))
-    differences = relative_difference(single, mirrored), relative_difference(single, worker)
-    print(f"{optimizer}: mirrored {differences[0]:.1e}, workers {differences[1]:.1e}")
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory):
+    """The same by two workers: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("two_workers")
+    return folder, launch(folder, "--checkpoint-every", "4")
+
+
+def check_alike(single, mirrored, workers, tolerance):
+    worker, other = (state(workers, number) for number in (0, 1))
+    differences = [relative_difference(state(single), each) for each in (state(mirrored), worker)]
+    print(f"mirrored {differences[0]:.1e}, workers {differences[1]:.1e}")
     assert max(differences) <= tolerance
-    other = state(tmp_path / "workers", worker=1)
     # Slots of the optimizers, weights and seeds: all the same bits on both workers.
     assert all(np.array_equal(worker[name], other[name]) for name in worker)
+
+
+def test_one_device_two_replicas_and_two_workers_train_alike(uninterrupted, two_workers, tmp_path):
+    train(tmp_path, "--strategy", "mirrored", "--replicas", "2")
+    workers, output = two_workers
+    check_alike(uninterrupted, tmp_path, workers, tolerance=1e-4)
     assert "[worker 0] " in output
+
+
+@pytest.mark.slow  # the contract test has plain gradients under two replicas for every model
+def test_they_train_alike_with_plain_gradients(tmp_path):
+    flags = ("--steps", "5", "--optimizer", "sgd")
+    single, mirrored, workers = (tmp_path / name for name in ("single", "mirrored", "workers"))
+    train(single, *flags)
+    train(mirrored, *flags, "--strategy", "mirrored", "--replicas", "2")
+    launch(workers, *flags)
+    check_alike(single, mirrored, workers, tolerance=1e-5)
 
 
 def test_a_run_goes_on_with_another_number_of_replicas(uninterrupted, tmp_path):
@@ -151,11 +163,8 @@ def test_a_second_process_on_the_same_run_is_refused_and_a_dead_one_holds_no_loc
     assert "Resuming at step" in train(tmp_path, "--resume", "--steps", "201")
 
 
-def test_a_killed_worker_ends_the_other_with_a_message_and_both_resume(tmp_path):
-    flags = ("--steps", "12", "--checkpoint-every", "4")
-    launch(tmp_path / "whole", *flags)
-    folder = tmp_path / "killed"
-    folder.mkdir()
+def test_a_killed_worker_ends_the_other_with_a_message_and_both_resume(two_workers, tmp_path):
+    flags, folder = ("--checkpoint-every", "4"), tmp_path
     script = list(map(str, command(folder, *flags, "--slow", "0.4")))[1:]
     process = subprocess.Popen(
         [sys.executable, "-m", "keras_gen", "launch", "--workers", "2", "--", *script],
@@ -178,7 +187,7 @@ def test_a_killed_worker_ends_the_other_with_a_message_and_both_resume(tmp_path)
     assert "Another worker is gone" in output or "Saved at step" in output
     launch(folder, *flags, "--resume")
     for worker in (0, 1):
-        whole, resumed = state(tmp_path / "whole", worker), state(folder, worker)
+        whole, resumed = state(two_workers[0], worker), state(folder, worker)
         assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
 
 
