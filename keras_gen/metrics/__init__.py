@@ -1,5 +1,9 @@
 """Metrics of samples and likelihoods, for images, features or any model."""
 
+from keras_gen.metrics.annealed_importance import (
+    AnnealedEstimate,
+    annealed_importance_log_likelihood,
+)
 from keras_gen.metrics.bias import (
     extrapolated_frechet_distance,
     frechet_bias_curve,
@@ -96,6 +100,8 @@ from keras_gen.metrics.sliced_wasserstein import (
 )
 
 __all__ = [
+    "AnnealedEstimate",
+    "annealed_importance_log_likelihood",
     "flow_metrics",
     "save_temperatures",
     "ClassifierExtractor",
