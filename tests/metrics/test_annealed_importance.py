@@ -29,7 +29,7 @@ def linear_gaussian(chains, images=5, values=6, latents=3, seed=0):
     return log_likelihood, log_prior, rng.normal(size=(chains, images, latents)), exact
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_evidence_of_a_linear_gaussian_model_is_met_within_a_twentieth_of_a_nat(jit_compile):
     *model, exact = linear_gaussian(chains=2000)
     estimate = annealed_importance_log_likelihood(
