@@ -125,7 +125,7 @@ def main(
         return model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0).history
 
     for model in sides.values():
-        model.compile(keras.optimizers.Adam(1e-4))
+        model.compile(keras.optimizers.Adam(1e-4), jit_compile=False)
         fit(model, 2)  # traces
     rates = {name: [] for name in sides}
     for number in range(rounds):

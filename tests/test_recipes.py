@@ -100,6 +100,7 @@ TINY = {
     "real_nvp_mnist": {
         "data": "digits",
         "image_size": 8,
+        "scales": 1,
         "filters": 4,
         "num_blocks": 1,
         "batch_size": 16,

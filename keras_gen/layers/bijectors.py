@@ -23,11 +23,12 @@ from keras import ops
 class Bijector(keras.layers.Layer):
     """An invertible map of each example.
 
-    A subclass has `forward` and `inverse`, and `compute_output_shape` where the shape changes.
+    A subclass has `forward` and `inverse`, and `output_shape_of` where the shape changes.
     """
 
     def __init__(self, **kwargs):
-        super().__init__(dtype=keras.config.dtype_policy().variable_dtype, **kwargs)
+        kwargs.setdefault("dtype", keras.config.dtype_policy().variable_dtype)
+        super().__init__(**kwargs)
 
     def forward(self, x):
         """Gives `(y, log_det)` of x `(B, ...)`."""
@@ -49,7 +50,7 @@ class Bijector(keras.layers.Layer):
         """Gives `(y, log_det)`, as `forward` does."""
         return self.forward(x)
 
-    def compute_output_shape(self, input_shape):
+    def output_shape_of(self, input_shape):
         """The shape of y."""
         return input_shape
 
@@ -69,7 +70,7 @@ class Chain(Bijector):
         """Builds each for the shape that those before it give."""
         for bijector in self.bijectors:
             bijector.build(input_shape)
-            input_shape = bijector.compute_output_shape(input_shape)
+            input_shape = bijector.output_shape_of(input_shape)
 
     def forward(self, x):
         """The first one first."""
@@ -93,10 +94,10 @@ class Chain(Bijector):
             x = bijector.initialize(x)
         return x
 
-    def compute_output_shape(self, input_shape):
+    def output_shape_of(self, input_shape):
         """The shape that the last one gives."""
         for bijector in self.bijectors:
-            input_shape = bijector.compute_output_shape(input_shape)
+            input_shape = bijector.output_shape_of(input_shape)
         return input_shape
 
 
@@ -269,7 +270,7 @@ class Squeeze(Bijector):
         """From `(B, H / 2, W / 2, 4 C)` to `(B, H, W, C)`."""
         return tf.nn.depth_to_space(y, 2), per_example(y, 0.0)
 
-    def compute_output_shape(self, input_shape):
+    def output_shape_of(self, input_shape):
         """Halves the sides."""
         batch, height, width, channels = input_shape
         return batch, height // 2, width // 2, 4 * channels
@@ -290,7 +291,7 @@ class Flatten(Bijector):
         """Back to `(B, ...)`."""
         return ops.reshape(y, (-1, *self.example_shape)), per_example(y, 0.0)
 
-    def compute_output_shape(self, input_shape):
+    def output_shape_of(self, input_shape):
         """The number of values."""
         return input_shape[0], math.prod(input_shape[1:])
 
@@ -336,7 +337,7 @@ class FactorOut(Bijector):
     def _join(self, y, done):
         return ops.concatenate([y, ops.reshape(done, (-1, math.prod(self.half_shape)))], axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def output_shape_of(self, input_shape):
         """The number of values."""
         return input_shape[0], math.prod(input_shape[1:])
 
@@ -344,7 +345,8 @@ class FactorOut(Bijector):
 class Logit(Bijector):
     """Takes [0, 1] to the real line (RealNVP, arXiv:1605.08803, section 4.1).
 
-    `y = logit(margin + (1 - 2 margin) x)`: the margin keeps y finite at 0 and 1.
+    `y = logit(margin + (1 - 2 margin) x)`: the margin keeps y finite at 0 and 1. The paper's text
+    has one at 0 alone, its authors' code both.
 
     Args:
         margin: in (0, 1/2).
@@ -363,7 +365,7 @@ class Logit(Bijector):
         return y, self._log_det(y)
 
     def inverse(self, y):
-        """From logits to (-margin, 1 + margin) / (1 - 2 margin)."""
+        """From logits to (-margin, 1 - margin) / (1 - 2 margin)."""
         x = (ops.sigmoid(y) - self.margin) / (1.0 - 2.0 * self.margin)
         return x, -self._log_det(y)
 

@@ -8,7 +8,8 @@ invertible for each value, so that log_det is the sum of its logarithmic slopes 
 
 Masks say which part is kept. `"channels"` is the first half of the last axis, which for points in
 the plane is their x-coordinate; `"checkerboard"` the places (row, column) of an image with
-row + column even (RealNVP, arXiv:1605.08803, section 3.4). `reverse` keeps the other part.
+row + column even (as in RealNVP, arXiv:1605.08803, section 3.4, where it is odd first). `reverse`
+keeps the other part.
 
 Shapes: x and y (B, ..., C); log_det (B,).
 """
@@ -18,7 +19,8 @@ import numpy as np
 from keras import ops
 
 from keras_gen.layers.bijectors import Bijector, sum_over_example
-from keras_gen.layers.rational_quadratic import rational_quadratic
+from keras_gen.layers.checks import check_positive
+from keras_gen.layers.rational_quadratic import MIN_BIN, rational_quadratic
 
 MASKS = ("channels", "checkerboard")
 
@@ -113,16 +115,16 @@ class AdditiveCoupling(Coupling):
 
 
 class AffineCoupling(Coupling):
-    """y = x exp(log_scale) + shift (RealNVP, arXiv:1605.08803, eq. 6).
+    """y = x exp(log_scale) + shift (RealNVP, arXiv:1605.08803, eqs. 4 and 5).
 
     `log_scale = limit tanh(output / limit)` is bounded: no factor leaves [exp(-limit), exp(limit)],
-    so that neither direction overflows.
+    so that neither direction overflows. A learned limit may grow in training.
 
     Args:
         build_network: as in `Coupling`.
         limit: of log-scales, positive.
         learned_limit: whether the factor of the tanh is a weight for each channel that starts at
-            `limit`, as in the RealNVP paper, where that is 1.
+            `limit`: RealNVP's learned scale.
         **kwargs: `mask` and `reverse`, as in `Coupling`.
     """
 
@@ -161,13 +163,21 @@ class SplineCoupling(Coupling):
 
     Args:
         build_network: as in `Coupling`.
-        num_bins: pieces of the spline.
-        bound: where it ends.
+        num_bins: pieces of the spline, less than 1,000.
+        bound: where it ends, positive.
         **kwargs: `mask` and `reverse`, as in `Coupling`.
+
+    Raises:
+        ValueError: an argument is none of the above.
     """
 
     def __init__(self, build_network, num_bins=8, bound=3.0, **kwargs):
         super().__init__(build_network, **kwargs)
+        check_positive(num_bins=num_bins)
+        if not num_bins * MIN_BIN < 1.0:
+            raise ValueError(f"num_bins={num_bins!r}: give less than {1.0 / MIN_BIN:.0f}.")
+        if not bound > 0.0:
+            raise ValueError(f"bound={bound!r}: give a positive number.")
         self.num_bins, self.bound = num_bins, bound
         self.parameters_per_value = 3 * num_bins - 1
 

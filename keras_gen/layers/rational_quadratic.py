@@ -20,8 +20,8 @@ def rational_quadratic(x, widths, heights, slopes, bound, inverse=False):
         x: `(...)`.
         widths: `(..., K)`, whose softmax divides the interval into K bins.
         heights: likewise, of the images of the bins.
-        slopes: `(..., K - 1)`, whose softplus is the slope at the inner knots. At the outer ones it
-            is 1, that of the identity.
+        slopes: `(..., K - 1)`: the slope at the inner knots is MIN_SLOPE + softplus(slopes + c),
+            1 where they are 0. At the outer knots it is 1, that of the identity.
         bound: half of the interval's length.
         inverse: whether to compute the inverse at x.
 
@@ -52,6 +52,7 @@ def rational_quadratic(x, widths, heights, slopes, bound, inverse=False):
         b = height * slope_0 - distance * curvature
         c = -secant * distance
         t = 2.0 * c / (-b - ops.sqrt(ops.maximum(b * b - 4.0 * a * c, 0.0)))
+        t = ops.clip(t, 0.0, 1.0)  # rounding may leave the bin
         y = x_0 + t * width
     else:  # eq. 4
         t = (x_inside - x_0) / width
@@ -68,6 +69,8 @@ def rational_quadratic(x, widths, heights, slopes, bound, inverse=False):
 def _knots(parameters, bound):
     """Where the bins start and how long they are, both `(..., K)`."""
     count = parameters.shape[-1]
-    lengths = 2.0 * bound * (MIN_BIN + (1.0 - MIN_BIN * count) * ops.softmax(parameters, axis=-1))
-    ends = ops.cumsum(lengths, axis=-1) - bound
-    return ends - lengths, lengths
+    shares = MIN_BIN + (1.0 - MIN_BIN * count) * ops.softmax(parameters, axis=-1)
+    inner = 2.0 * bound * ops.cumsum(shares[..., :-1], axis=-1) - bound
+    edge = ops.ones_like(shares[..., :1]) * bound  # exactly, which a sum would miss
+    knots = ops.concatenate([-edge, inner, edge], axis=-1)
+    return knots[..., :-1], knots[..., 1:] - knots[..., :-1]

@@ -211,6 +211,20 @@ class TestSplines:
         np.testing.assert_array_equal(y, x)
         np.testing.assert_array_equal(log_slopes, 0.0)
 
+    @pytest.mark.parametrize("inverse", [False, True])
+    def test_extreme_ones_stay_finite_in_float32_up_to_their_edges(self, inverse):
+        rng = np.random.default_rng(0)
+        widths, heights, slopes = (
+            tf.constant(rng.normal(0.0, 5.0, size=(5000, n)), "float32") for n in (8, 8, 7)
+        )
+        edge = np.nextafter(np.float32(3.0), np.float32(0.0))
+        for x in (edge, -edge, np.float32(0.0)):
+            x = tf.fill((5000,), x)
+            y, log_slopes = rational_quadratic(x, widths, heights, slopes, 3.0, inverse)
+            assert np.isfinite(y).all() and np.isfinite(log_slopes).all()
+            assert np.abs(y).max() <= 3.0 + 1e-5
+            np.testing.assert_allclose(np.abs(y)[np.abs(x) > 2.0], 3.0, atol=1e-2)
+
     def test_gradients_are_finite_everywhere(self):
         x = tf.constant(np.linspace(-4.0, 4.0, 101))
         with tf.GradientTape() as tape:
@@ -227,6 +241,11 @@ class TestSplines:
         (lambda: Permutation([0, 0]), r"order=\[0, 0\]"),
         (lambda: AffineCoupling(small_network, limit=0.0), "limit=0.0"),
         (lambda: AffineCoupling(small_network, mask="rows"), "mask='rows'"),
+        (
+            lambda: SplineCoupling(small_network, num_bins=1000),
+            "num_bins=1000: give less than 1000",
+        ),
+        (lambda: SplineCoupling(small_network, bound=0), "bound=0"),
         (lambda: Squeeze().build((None, 3, 4, 1)), "odd side"),
         (lambda: FactorOut(Flatten()).build((None, 2, 2, 3)), "3 channels"),
         (

@@ -2,7 +2,7 @@
 
 A flow is an invertible map f from images to latents z of as many values, whose distribution is
 simple. The change of variables gives the density of an image, exactly (NICE, Dinh, Krueger and
-Bengio 2015, arXiv:1410.8516, eq. 2):
+Bengio 2015, arXiv:1410.8516, eq. 1):
 
     log p(x) = log p(z) + log |det dz/dx|,   z = f(x)      nats per image
     nll = -mean[log p(x)]                                  what training lowers
@@ -22,6 +22,7 @@ Shapes: images (B, H, W, C); labels (B,), of conditional models; latents (B, H *
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -34,6 +35,7 @@ from keras_gen.models.base import (
 )
 
 LEVELS = 256
+_FIRST_IMAGES = 256  # of an array that weights are set from
 LOG_DENSITIES = {
     "normal": lambda z: -0.5 * (z * z + math.log(2.0 * math.pi)),
     "logistic": lambda z: -ops.softplus(z) - ops.softplus(-z),
@@ -95,27 +97,49 @@ class Flow(GenerativeModel):
     # ------------------------------------------------------------------ training
 
     def fit(self, x=None, *args, **kwargs):
-        """Trains as Keras does; first calls `initialize` with a batch if that was never done."""
+        """Trains as Keras does; first calls `initialize` with images if that was never done.
+
+        They are the first batch of a data set, over all replicas and workers, or 256 of an array.
+
+        Raises:
+            ValueError: x is neither, such as a generator, and `initialize` was not called.
+        """
         if not int(self.initialized.numpy()):
-            self.initialize(self._first_batch(x, kwargs.get("batch_size")))
+            self.initialize(self._first_images(x))
         return super().fit(x, *args, **kwargs)
 
-    def _first_batch(self, x, batch_size):
-        """The global batch of all replicas and workers, images alone."""
-        if isinstance(x, tf.data.Dataset | tf.distribute.DistributedDataset):
+    def _first_images(self, x):
+        if isinstance(x, np.ndarray | tf.Tensor):
+            return x[:: -(-len(x) // _FIRST_IMAGES)]  # from everywhere: arrays may be sorted
+        if isinstance(x, keras.utils.PyDataset):
+            batch = x[0]
+        elif isinstance(x, tf.data.Dataset | tf.distribute.DistributedDataset):
             batch = next(iter(x))
-            batch = batch[0] if self.conditional else batch
-            if isinstance(batch, tf.distribute.DistributedValues):
-                batch = self.distribute_strategy.gather(batch, axis=0)
-            return batch
-        return x[: batch_size or 32]
+        else:
+            raise ValueError(
+                f"x is a {type(x).__name__}: call initialize(images) with a batch before fit, or "
+                "give a tf.data.Dataset or an array."
+            )
+        images = batch[0] if isinstance(batch, tuple | list) else batch
+        if isinstance(images, tf.distribute.DistributedValues):
+            images = self.distribute_strategy.gather(images, axis=0)
+        return images
 
     def initialize(self, images):
         """Sets the weights that depend on data: see `ActNorm`. Called outside of replicas.
 
         Args:
-            images: `(B, H, W, C)`, the more the better.
+            images: `(B, H, W, C)` in `value_range`, the more the better.
+
+        Raises:
+            ValueError: other images.
         """
+        images = np.asarray(images, "float32")
+        if images.shape[1:] != self.image_shape or not len(images):
+            raise ValueError(f"images of shape {images.shape}: give (B, *{self.image_shape}).")
+        low, high = images.min(), images.max()
+        if self.num_levels is not None and not (low >= 0.0 and high <= 1.0):
+            raise ValueError(f"images from {low} to {high}: give pixels in [0, 1].")
         with self.distribute_strategy.scope():
             noise = self._noise(len(images), self._seeds(0, 1, stream=2)[0])
             self.flow.initialize(self._spread(images, noise))
@@ -138,7 +162,7 @@ class Flow(GenerativeModel):
 
     def train_step(self, batch):
         """One step down the negative log-likelihood of images, or of `(images, labels)`."""
-        images, *conditions = batch if self.conditional else (batch,)
+        images, conditions = self._split(batch)
         x = self.dequantize(images, self.next_seeds(1)[0])
         with tf.GradientTape() as tape:
             nll = -ops.mean(self._log_prob(x, conditions))
@@ -148,9 +172,20 @@ class Flow(GenerativeModel):
 
     def test_step(self, batch):
         """The same on held-out images, with nothing updated."""
-        images, *conditions = batch if self.conditional else (batch,)
+        images, conditions = self._split(batch)
         x = self.dequantize(images, self.evaluation_seeds(1)[0])
         return self._log(images, -ops.mean(self._log_prob(x, conditions)))
+
+    def _split(self, batch):
+        """The images and the checked labels, in a list, of a batch."""
+        if isinstance(batch, tuple | list) and len(batch) == 1:
+            (batch,) = batch  # Keras wraps arrays
+        pair = isinstance(batch, tuple | list)
+        if pair != self.conditional:
+            needed = "(images, labels)" if self.conditional else "images alone"
+            raise ValueError(f"{type(self).__name__} trains on batches of {needed}.")
+        images, labels = batch if pair else (batch, None)
+        return images, self._conditions(labels)
 
     def _log(self, images, nll):
         """Logs the bound for levels, or where values have none their density, in both units."""
@@ -166,7 +201,7 @@ class Flow(GenerativeModel):
 
     def call(self, inputs, training=False):
         """Latents of images, or of `(images, labels)`."""
-        images, *conditions = inputs if self.conditional else (inputs,)
+        images, conditions = self._split(inputs)
         return self.flow.forward(ops.cast(images, self.flow.dtype), *conditions)[0]
 
     @tf.function(reduce_retracing=True)
@@ -195,8 +230,17 @@ class Flow(GenerativeModel):
             Nats per image, float32 `(B,)`; without levels the log-density.
         """
         images, conditions = self._inputs(images, labels)
-        log_prob = self._log_prob(self.dequantize(images, seed), conditions)
+        x = self._spread(images, self._noise(ops.shape(images)[0], seed))
+        log_prob = self._log_prob(x, conditions)
         return ops.cast(log_prob, "float32") - self.latent_dim * math.log(self.num_levels or 1)
+
+    @tf.function(reduce_retracing=True)
+    def inversion_error(self, images, labels=None):
+        """Largest difference of each image and the inverse of its latent, float32 `(B,)`."""
+        x, conditions = self._inputs(images, labels)
+        latents, _ = self.flow.forward(x, *conditions)
+        again, _ = self.flow.inverse(latents, *conditions)
+        return ops.cast(ops.max(ops.abs(again - x), axis=(1, 2, 3)), "float32")
 
     @tf.function(reduce_retracing=True)
     def encode(self, images, labels=None):
@@ -226,6 +270,9 @@ class Flow(GenerativeModel):
             raise ValueError(f"labels={labels!r}: {type(self).__name__} {remedy}.")
         if not self.conditional:
             return []
+        labels = tf.convert_to_tensor(labels)
+        if labels.shape.rank not in (1, None):
+            raise ValueError(f"labels of shape {labels.shape}: give integers (B,).")
         classes = tf.range(self.num_classes)
         return [tf.gather(classes, tf.cast(labels, "int32"), name="labels_must_be_in_range")]
 
@@ -245,7 +292,7 @@ class Flow(GenerativeModel):
         if truncation is not None and not tf.is_tensor(truncation) and not truncation > 0:
             raise ValueError(f"truncation={truncation!r}: give a positive number, or None.")
         tail = 0.0 if truncation is None else tf.sigmoid(-tf.cast(truncation, "float64"))
-        # In float64: float32's uniform numbers end at 1 - 2^-24, the logistic's 17 deviations.
+        # In float64: float32's uniform numbers end at 1 - 2^-24, the logistic's value 16.6.
         uniform = tf.random.stateless_uniform(shape, seed, dtype="float64")
         uniform = tail + (1.0 - 2.0 * tail) * tf.maximum(uniform, 2.0**-54)
         return tf.cast(tf.math.log(uniform) - tf.math.log1p(-uniform), "float32")
@@ -260,10 +307,11 @@ class Flow(GenerativeModel):
                 them uniformly. None of an unconditional one.
             truncation: None, or a bound on the magnitude of a latent's values.
             temperature: at least 0, multiplies the latents: below 1 likelier images are drawn
-                (Glow, arXiv:1807.03039, section 6).
+                (Glow, arXiv:1807.03039, section 6). Of additive couplings that is the distribution
+                with its density to the power 1 / temperature^2, of others it is close to it.
 
         Returns:
-            float32 `(N, H, W, C)` in `value_range`.
+            float32 `(N, H, W, C)` in `value_range`; not on levels: floor(256 x) is the level.
 
         Raises:
             ValueError: an argument is none of the above.

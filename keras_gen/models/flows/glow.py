@@ -14,16 +14,17 @@ Objective (sections 2 and 3, figure 2), h = x, the pixels with noise in [0, 1]:
     after the last level: h is standardized by means and scales of each channel and class
     nll = -mean[sum log N(z; 0, I) + all log-determinants]
 
-Standardized latents are what the paper's learned priors amount to, and make every latent N(0, 1).
+Standardized latents are what learned priors amount to, and make every latent N(0, 1).
 
 Differences from the paper:
-    - Log-scales are a bounded tanh, 0 at first; in the authors' code, scales are
-      sigmoid(output + 2).
+    - Log-scales are 2 tanh(output / 2), 0 at first, of what leaves a level 4 tanh(output / 4); in
+      the authors' code, scales are sigmoid(output + 2).
+    - The prior of what leaves a level is that of the authors' code, not of the paper's text.
     - The networks' hidden layers are not normalized, and He-initialized instead of N(0, 0.05^2).
     - Two levels and far fewer steps and filters by default; the paper has 3, 32 and 512 for
       CIFAR-10.
     - A conditional model's labels enter the prior of the last level alone, and no classifier of the
-      latents is trained beside it, as in the authors' code with weight 0.01.
+      latents is trained beside it, which the paper does with weight 0.01.
 
 Shapes: images (B, H, W, C) in [0, 1], H and W multiples of 2^levels; labels (B,); latents
 (B, H * W * C), those of the last level first.
@@ -157,7 +158,7 @@ class Glow(Flow):
         filters: channels of the hidden layers of couplings.
         coupling: `"affine"` or `"additive"`.
         lu: whether 1x1 convolutions keep their kernels as LU decompositions, which pays where
-            channels are many.
+            channels are many, and which `jit_compile` needs: XLA has no determinants on a CPU.
         num_classes: for a conditional model: labels are 0 to num_classes - 1. None for none.
 
     Raises:

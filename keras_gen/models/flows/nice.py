@@ -4,20 +4,24 @@ Dinh, Krueger and Bengio, 2015, NICE: Non-linear independent components estimati
 
 The first of its kind: additive couplings, whose determinant is 1, on all pixels at once, and one
 learned factor for each latent, which alone changes volumes. A small factor says that the latent
-carries little: their spectrum is that of a principal component analysis.
+varies much and carries much, a large one that it hardly varies: the inverse factors are a spectrum
+like that of a principal component analysis.
 
-Objective (eqs. 2 and 3), x the pixels with noise in [0, 1], even and odd ones taking turns:
+Objective (eqs. 1 and 3), x the pixels with noise in [0, 1], even and odd ones taking turns:
 
     h_1 = x;   h_{i+1}: one half of h_i plus network_i(the other half)
     z = exp(log_scale) h_5
     nll = -mean[sum log p(z) + sum log_scale],   p logistic or normal
 
 Differences from the paper:
-    - Adam's second decay rate is Keras', not 0.01; networks' last layers start at 0.
+    - Adam's second decay rate and epsilon are Keras', not 0.01 and 1e-4; networks' last layers
+      start at 0.
     - The networks of its MNIST model; the whitening of other data sets is not here.
 
 Shapes: images (B, H, W, C) in [0, 1]; latents (B, H * W * C).
 """
+
+import math
 
 import keras
 import numpy as np
@@ -34,7 +38,7 @@ class NICE(Flow):
     """NICE on dense networks.
 
     Args:
-        image_shape: `(H, W, C)`.
+        image_shape: `(H, W, C)`, an even number of values.
         num_couplings: how many; both halves need two.
         hidden_units: units of each hidden layer of a coupling's network.
         latent_distribution: of each value of a latent: `"logistic"` or `"normal"`.
@@ -60,6 +64,8 @@ class NICE(Flow):
         check_choice("latent_distribution", latent_distribution, LOG_DENSITIES)
         self.num_couplings, self.hidden_units = num_couplings, tuple(hidden_units)
         self.latent_distribution = latent_distribution
+        if math.prod(image_shape) % 2:
+            raise ValueError(f"image_shape={image_shape!r}: give an even number of values.")
         super().__init__(image_shape, **kwargs)
 
     def build_flow(self):

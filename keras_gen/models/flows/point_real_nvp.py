@@ -9,7 +9,7 @@ smallest flow there is, and its density can be drawn, integrated and compared wi
 
 Objective, with z standard normal:
 
-    y = actnorm(x);   in turn: y_1 = g(y_1; network(y_2)),  y_2 = g(y_2; network(y_1))
+    y = actnorm(x);   in turn: y_2 = g(y_2; network(y_1)),  y_1 = g(y_1; network(y_2))
     nll = -mean[log N(z; 0, I) + sum of all log-slopes]
 
 Differences from the paper:

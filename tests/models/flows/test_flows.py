@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from keras_gen.data import load
 from keras_gen.lab.densities import lattice, log_density_of
+from keras_gen.metrics import flow_metrics
 from keras_gen.models import NICE, Glow, PointRealNVP, RealNVP
-from tests.tiny_flows import check_bijector, randomize
+from keras_gen.models.flows.glow import LastPrior
+from tests.tiny_flows import automatic_log_det, check_bijector, randomize
 
 # name -> (class, arguments)
 FLOWS = {
@@ -173,6 +175,106 @@ def test_a_conditional_flow_has_a_density_for_each_class():
         model.log_prob(images)
 
 
+def test_the_last_prior_standardizes_the_last_levels_channels_of_the_class():
+    model = make("Glow", "float64", num_classes=2)
+    randomize(model.flow, 0.2)
+    prior = model.flow.prior  # 8 channels at one place, the first 8 values of a latent
+    assert prior.means.shape == (2, 8)
+    images = tf.constant(some_images(model, 4))
+    labels = tf.constant([0, 1, 0, 1])
+    before = model.flow.forward(images, labels)[0].numpy()
+    moved = np.zeros((2, 8))
+    moved[1, 3] = 2.0
+    prior.means.assign(prior.means + moved)
+    change = model.flow.forward(images, labels)[0].numpy() - before
+    expected = np.zeros_like(change)
+    expected[1::2, 3] = -2.0 * np.exp(-prior.log_scales.numpy()[1, 3])
+    np.testing.assert_allclose(change, expected, atol=1e-10)
+
+    def of_class(x):
+        return model.flow.forward(x, tf.ones(len(x), "int32"))[0]
+
+    _, log_det = model.flow.forward(images, tf.ones(4, "int32"))
+    np.testing.assert_allclose(log_det, automatic_log_det(of_class, images), atol=1e-8)
+
+
+def test_channels_of_the_last_prior_are_those_of_every_place():
+    prior = LastPrior(2)
+    prior.build((None, 6))
+    prior.means.assign([[1.0, 10.0]])
+    z, _ = prior.forward(tf.zeros((1, 6)))
+    np.testing.assert_array_equal(z, [[-1, -10, -1, -10, -1, -10]])
+
+
+def test_the_inversion_error_sees_what_clipping_hides_and_nan():
+    model = make("Glow")
+    data = load("digits", split="test", image_size=4, value_range=(0.0, 1.0))
+    assert flow_metrics(model, data)["inversion_error"][0] < 1e-5
+    forward = model.flow.forward
+    model.flow.forward = lambda x: (forward(x - 0.5)[0], forward(x)[1])
+    tf.config.run_functions_eagerly(True)
+    try:
+        assert flow_metrics(model, data)["inversion_error"][0] == pytest.approx(0.5, abs=1e-5)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    broken = make("Glow")
+    broken.flow.levels.bijectors[1].shift.assign(np.full(4, np.nan))
+    assert np.isnan(flow_metrics(broken, data)["inversion_error"][0])
+
+
+class _Batches(keras.utils.PyDataset):
+    def __init__(self, images):
+        super().__init__()
+        self.images = images
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return self.images[4 * index : 4 * index + 4]
+
+
+def test_fit_takes_what_keras_takes_but_needs_help_with_a_generator():
+    images = some_images(make("NICE"), 8).astype("float32")
+    for x in (images, _Batches(images), tf.data.Dataset.from_tensor_slices(images).batch(4)):
+        model = make("NICE")
+        model.compile(run_eagerly=True)
+        model.fit(x, verbose=0)
+        assert int(model.initialized) == 1
+    model = make("NICE")
+    model.compile(run_eagerly=True)
+    batches = ((images[:4],) for _ in range(2))
+    with pytest.raises(ValueError, match=r"x is a generator: call initialize\(images\)"):
+        model.fit(batches, verbose=0)
+    model.initialize(images)
+    model.fit(batches, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.full((3, 4, 4, 1), 255.0), "images from 255.0 to 255.0"),
+        (np.zeros((3, 4, 4)), r"images of shape \(3, 4, 4\)"),
+    ],
+)
+def test_a_first_batch_of_other_images_is_refused(images, message):
+    with pytest.raises(ValueError, match=message):
+        make("Glow").initialize(images)
+
+
+def test_labels_are_checked_in_training_too():
+    model = make("Glow", num_classes=3)
+    model.compile(run_eagerly=True)
+    images = some_images(model, 4).astype("float32")
+    model.initialize(images)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        model.train_step((images, np.array([0, 1, 2, 3])))
+    with pytest.raises(ValueError, match=r"labels of shape \(4, 1\)"):
+        model.train_step((images, np.zeros((4, 1), "int32")))
+    with pytest.raises(ValueError, match=r"Glow trains on batches of \(images, labels\)"):
+        model.train_step(images)
+
+
 def test_temperature_shrinks_latents_and_zero_is_the_mode_of_the_prior():
     model = make("Glow")
     randomize(model.flow, 0.1)
@@ -205,6 +307,7 @@ def test_logistic_latents_have_the_logistic_distribution_and_can_be_truncated():
         (lambda: PointRealNVP(coupling="cubic"), "coupling='cubic'"),
         (lambda: NICE(latent_distribution="cauchy"), "latent_distribution='cauchy'"),
         (lambda: NICE((784,)), "image_shape="),
+        (lambda: NICE((3, 3, 1)), "an even number of values"),
         (lambda: RealNVP(margin=0.7), "margin=0.7"),
     ],
 )
