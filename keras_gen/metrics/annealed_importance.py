@@ -23,9 +23,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.layers.checks import check_positive
-from keras_gen.models.base import sampling_seed
-
 _WANTED_ACCEPTANCE = 0.65  # of Hamiltonian Monte Carlo: Wu et al., section 5
 _ADAPTATION = 1.02  # of step sizes, per transition
 _PILOT_CHAINS = 4
@@ -81,7 +78,9 @@ def annealed_importance_log_likelihood(
     Raises:
         ValueError: an argument is none of the above.
     """
-    check_positive(temperatures=temperatures, leapfrog_steps=leapfrog_steps)
+    for name, value in (("temperatures", temperatures), ("leapfrog_steps", leapfrog_steps)):
+        if not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{name}={value!r}: give an integer of at least 1.")
     if not step_size > 0.0:
         raise ValueError(f"step_size={step_size!r}: give a positive number.")
     latents = tf.convert_to_tensor(latents, "float32")
@@ -118,7 +117,9 @@ def annealed_importance_log_likelihood(
         return weights, accepted / temperatures
 
     betas = tf.constant(betas, "float32")
-    pilot_seed, seed = tf.unstack(tf.random.experimental.stateless_split(sampling_seed(seed), 2))
+    pilot_seed, seed = tf.unstack(
+        tf.random.experimental.stateless_split(tf.constant([seed, 0], "int64"), 2)
+    )
     sizes = pilot(latents[:_PILOT_CHAINS], betas, pilot_seed)
     weights, acceptance = anneal(latents, betas, sizes, seed)
     weights = weights.numpy().astype("float64")

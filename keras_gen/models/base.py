@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.artifacts import image_grid
 from keras_gen.layers.checks import check_positive as check_positive
 
 _SAMPLE_CHUNK = 256  # images generated at a time by `sample`: bounds its memory
@@ -274,10 +273,6 @@ class GenerativeModel(keras.Model):
         """
 
     # ------------------------------------------------------------------ sampling
-
-    def draw_picture(self, num_images, seed):
-        """The picture that a run saves now and then, a uint8 array: here a grid of samples."""
-        return image_grid(self.sample(num_images, seed=seed), self.value_range)
 
     def sample_in_chunks(self, latents, *conditions, decode=None):
         """Decodes latents a bounded number at a time; each image depends on its own rows alone.

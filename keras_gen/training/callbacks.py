@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.artifacts.pictures import save_image
+from keras_gen.artifacts.pictures import image_grid, point_cloud, save_image
 from keras_gen.training import checkpoints
 from keras_gen.training.errors import NonFiniteError
 from keras_gen.training.interruption import EXIT_CODES
@@ -256,13 +256,23 @@ class SampleGrids(keras.callbacks.Callback):
             self._draw()
 
     def _draw(self):
-        picture = self.model.draw_picture(self.num_images, self.seed)
+        value_range = self.model.value_range
+        if getattr(self.model, "image_shape", None) == (
+            1,
+            1,
+            2,
+        ):  # points in the plane, of which a cloud takes many
+            points = np.reshape(self.model.sample(_POINTS, seed=self.seed), (-1, 2))
+            picture = point_cloud(points, value_range)
+        else:
+            picture = image_grid(self.model.sample(self.num_images, seed=self.seed), value_range)
         path = self.folder / f"step-{self.progress.step:08d}.png"
         with _tolerated(path):
             self.folder.mkdir(exist_ok=True)
             save_image(picture, path)
 
 
+_POINTS = 2_500  # of a cloud
 _SHOWN = ("_loss", "_nats", "_per_pixel")  # what the bar has room for
 
 

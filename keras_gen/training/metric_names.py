@@ -41,6 +41,8 @@ METRICS = (
     "baseline_grammatical_share",
     "distinct_share",
     "length_distance",
+    "inversion_error",
+    "nll_of_the_true_density_nats",
     "images_per_second",
 )
 METRIC_ENDINGS = ("_loss", "_probability")

@@ -21,9 +21,7 @@ Shapes: points (B, 1, 1, 2), of any values; latents (B, 2).
 """
 
 import keras
-import numpy as np
 
-from keras_gen.artifacts import point_cloud
 from keras_gen.layers.bijectors import ActNorm, Chain, Flatten
 from keras_gen.layers.couplings import AdditiveCoupling, AffineCoupling, SplineCoupling
 from keras_gen.models.autoencoders.vae import check_choice
@@ -71,10 +69,6 @@ class PointRealNVP(Flow):
         self.num_couplings, self.hidden_units = num_couplings, tuple(hidden_units)
         self.activation, self.coupling, self.num_bins = activation, coupling, num_bins
         super().__init__((1, 1, 2), **kwargs)
-
-    def draw_picture(self, num_images, seed):
-        """A cloud of 2,500 points, whatever number of images was asked for."""
-        return point_cloud(np.reshape(self.sample(2_500, seed=seed), (-1, 2)), self.value_range)
 
     def build_flow(self):
         """A normalization, then couplings that keep one coordinate and the other in turn."""
