@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.models.flows.base import network_input
+from keras_gen.models.flows.networks import network_input
 
 # by dtype: largest error of a value that was there and back, and of a log-determinant
 TOLERANCES = {"float64": (1e-10, 1e-8), "float32": (2e-5, 2e-4)}

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-_WANTED_ACCEPTANCE = 0.65  # of Hamiltonian Monte Carlo: Wu et al., section 5
+_WANTED_ACCEPTANCE = 0.65  # of Hamiltonian Monte Carlo: Neal 2011, arXiv:1206.1901
 _ADAPTATION = 1.02  # of step sizes, per transition
 _PILOT_CHAINS = 4
 _MEMORY = 0.9  # of the acceptance that they adapt to
@@ -60,7 +60,7 @@ def annealed_importance_log_likelihood(
     temperatures are those of Wu et al.: a sigmoid of equally spaced numbers from -4 to 4, scaled to
     [0, 1]. Step sizes come from a pilot of a few chains, in which each image's size grows by 2 %
     while more than 65 % of its recent transitions were accepted and else shrinks: sizes that
-    followed the very chains that are weighted, as in the code of Wu et al., would bias them.
+    followed the very chains that are weighted would bias them.
 
     Args:
         log_likelihood: from latents `(K, B, D)` to log p(x_b | z) `(K, B)`, differentiable.

@@ -272,7 +272,34 @@ class GenerativeModel(keras.Model):
         is Keras' own method, not public: a test fails when Keras stops calling it.
         """
 
-    # ------------------------------------------------------------------ sampling
+    # ------------------------------------------------------------------ labels and sampling
+
+    def conditions(self, labels):
+        """What a network takes beside images or latents: the labels in a list, or an empty one.
+
+        Args:
+            labels: integers `(B,)` of a conditional model, else None. They are checked by a lookup,
+                as all runtimes can do it.
+
+        Raises:
+            ValueError: labels that are missing, not wanted or of another shape.
+        """
+        if self.conditional != (labels is not None):
+            remedy = "needs one for each image" if self.conditional else "takes none"
+            raise ValueError(f"labels={labels!r}: {type(self).__name__} {remedy}.")
+        if not self.conditional:
+            return []
+        labels = tf.convert_to_tensor(labels)
+        if labels.shape.rank not in (1, None):
+            raise ValueError(f"labels of shape {labels.shape}: give integers (B,).")
+        classes = tf.range(self.num_classes)
+        return [tf.gather(classes, tf.cast(labels, "int32"), name="labels_must_be_in_range")]
+
+    def sampling_conditions(self, labels, num_images, seed):
+        """The same for sampling, where a conditional model's missing labels are drawn."""
+        if self.conditional:
+            return [sampling_labels(labels, num_images, self.num_classes, seed)]
+        return self.conditions(labels)
 
     def sample_in_chunks(self, latents, *conditions, decode=None):
         """Decodes latents a bounded number at a time; each image depends on its own rows alone.
@@ -305,6 +332,14 @@ def _agree_on_overflow(gradients):
     return [
         tf.where(overflow > 0.0, tf.constant(float("nan"), each.dtype), each) for each in gradients
     ]
+
+
+def check_image_shape(image_shape):
+    """Raises ValueError unless it is `(H, W, C)` of positive integers; gives the tuple."""
+    shape = tuple(image_shape) if isinstance(image_shape, list | tuple) else ()
+    if len(shape) != 3 or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
+        raise ValueError(f"image_shape={image_shape!r}: give (H, W, C), three positive integers.")
+    return shape
 
 
 def sampling_seed(seed):

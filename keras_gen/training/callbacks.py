@@ -257,11 +257,8 @@ class SampleGrids(keras.callbacks.Callback):
 
     def _draw(self):
         value_range = self.model.value_range
-        if getattr(self.model, "image_shape", None) == (
-            1,
-            1,
-            2,
-        ):  # points in the plane, of which a cloud takes many
+        # Points in the plane have no picture each: a cloud of many shows them.
+        if getattr(self.model, "image_shape", None) == (1, 1, 2):
             points = np.reshape(self.model.sample(_POINTS, seed=self.seed), (-1, 2))
             picture = point_cloud(points, value_range)
         else:

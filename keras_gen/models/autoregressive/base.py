@@ -27,8 +27,8 @@ from keras_gen.models.autoregressive.drawing import call, draw_with_network
 from keras_gen.models.autoregressive.pixels import PIXELS
 from keras_gen.models.base import (
     GenerativeModel,
+    check_image_shape,
     check_positive,
-    sampling_labels,
     sampling_seed,
 )
 
@@ -79,7 +79,7 @@ class AutoregressiveModel(GenerativeModel):
         self.train_steps.assign_add(1)
         images, labels = batch if self.conditional else (batch, None)
         with tf.GradientTape() as tape:
-            parameters = call(self.network, images, *self._conditions(labels), training=True)
+            parameters = call(self.network, images, *self.conditions(labels), training=True)
             nll = -ops.mean(self.pixel.log_likelihood(images, parameters))
         self.update(self.network_optimizer, tape, nll, self.network)
 
@@ -88,7 +88,7 @@ class AutoregressiveModel(GenerativeModel):
     def test_step(self, batch):
         """The same on held-out images, with nothing updated."""
         images, labels = batch if self.conditional else (batch, None)
-        parameters = call(self.network, images, *self._conditions(labels), training=False)
+        parameters = call(self.network, images, *self.conditions(labels), training=False)
         return self.log_likelihoods(
             images, -ops.mean(self.pixel.log_likelihood(images, parameters))
         )
@@ -119,7 +119,7 @@ class AutoregressiveModel(GenerativeModel):
             Nats per image, float32 `(B,)`.
         """
         images = tf.ensure_shape(tf.cast(images, "float32"), (None, *self.image_shape))
-        parameters = call(self.network, images, *self._conditions(labels), training=False)
+        parameters = call(self.network, images, *self.conditions(labels), training=False)
         return self.pixel.log_likelihood(images, parameters)
 
     @tf.function(reduce_retracing=True)
@@ -150,17 +150,7 @@ class AutoregressiveModel(GenerativeModel):
         if given is None:
             known = tf.zeros_like(uniforms[..., :1])
             given = tf.repeat(known, channels, axis=-1)
-        return self.drawing(uniforms, temperature, given, known, self._conditions(labels))
-
-    def _conditions(self, labels):
-        """The labels in a list, checked by a lookup as all runtimes can do it; or an empty one."""
-        if self.conditional != (labels is not None):
-            remedy = "needs one for each image" if self.conditional else "takes none"
-            raise ValueError(f"labels={labels!r}: {type(self).__name__} {remedy}.")
-        if not self.conditional:
-            return []
-        classes = tf.range(self.num_classes)
-        return [tf.gather(classes, tf.cast(labels, "int32"), name="labels_must_be_in_range")]
+        return self.drawing(uniforms, temperature, given, known, self.conditions(labels))
 
     def draw_with_network(self, uniforms, temperature, given, known, labels=()):
         """The plain way, with the whole network for each pixel: see `drawing`."""
@@ -203,13 +193,13 @@ class AutoregressiveModel(GenerativeModel):
                 "give a temperature below 1."
             )
         seed = sampling_seed(seed)
-        labels = self._labels_for(num_images, labels, seed)
+        conditions = self.sampling_conditions(labels, num_images, seed)
         latents = self.draw_latents(num_images, seed)
         decode = self.decode_compiled if jit_compile else self.decode
         temperature = tf.constant(temperature, "float32")
         return self.sample_in_chunks(
             latents,
-            *([] if labels is None else [labels]),
+            *conditions,
             decode=lambda z, y=None: decode(z, y, temperature),
         )
 
@@ -248,31 +238,16 @@ class AutoregressiveModel(GenerativeModel):
         if not ((images >= 0.0) & (images <= 1.0)).all():
             raise ValueError("images: known pixels must be in [0, 1].")
         seed = sampling_seed(seed)
-        labels = self._labels_for(len(images), labels, seed)
+        conditions = self.sampling_conditions(labels, len(images), seed)
         latents = self.draw_latents(len(images), seed)
         temperature = tf.constant(temperature, "float32")
         return self.sample_in_chunks(
             latents,
             tf.constant(images, "float32"),
             tf.constant(known, "float32"),
-            *([] if labels is None else [labels]),
+            *conditions,
             decode=lambda z, x, mask, y=None: self.decode(z, y, temperature, x, mask),
         )
-
-    def _labels_for(self, num_images, labels, seed):
-        if self.conditional:
-            return sampling_labels(labels, num_images, self.num_classes, seed)
-        if labels is not None:
-            raise ValueError(f"labels={labels!r}: {type(self).__name__} takes none; leave it out.")
-        return None
-
-
-def check_image_shape(image_shape):
-    """Raises ValueError unless it is `(H, W, C)` of positive integers; gives the tuple."""
-    shape = tuple(image_shape) if isinstance(image_shape, list | tuple) else ()
-    if len(shape) != 3 or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
-        raise ValueError(f"image_shape={image_shape!r}: give (H, W, C), three positive integers.")
-    return shape
 
 
 def check_likelihood(likelihood):

@@ -26,8 +26,8 @@ num_parameters).
 import keras
 
 from keras_gen.layers import DiagonalBiLSTM, MaskedConv2D, RowLSTM
-from keras_gen.models.autoregressive.base import AutoregressiveModel, check_image_shape
-from keras_gen.models.base import check_positive
+from keras_gen.models.autoregressive.base import AutoregressiveModel
+from keras_gen.models.base import check_image_shape, check_positive
 
 VARIANTS = {"row": RowLSTM, "diagonal": DiagonalBiLSTM}
 

@@ -29,8 +29,8 @@ from keras import ops
 from keras_gen.layers import replica_share, sample_latents
 from keras_gen.models.base import (
     GenerativeModel,
+    check_image_shape,
     check_positive,
-    sampling_labels,
     sampling_seed,
 )
 
@@ -62,9 +62,7 @@ class Flow(GenerativeModel):
 
     def __init__(self, image_shape, **kwargs):
         super().__init__(**kwargs)
-        self.image_shape = tuple(image_shape)
-        if len(self.image_shape) != 3:
-            raise ValueError(f"image_shape={image_shape!r}: give (H, W, C).")
+        self.image_shape = check_image_shape(image_shape)
         self.latent_dim = math.prod(self.image_shape)
         self.flow = self.build_flow()
         self.flow.build((None, *self.image_shape))
@@ -78,7 +76,7 @@ class Flow(GenerativeModel):
             trainable=False,
             aggregation="only_first_replica",
         )
-        self.track("nll_nats", "bits_per_dim")
+        self.track("nll_nats", *(["bits_per_dim"] if self.num_levels else []))
 
     def build_flow(self):
         """The bijector from images, `(B, H, W, C)`, to latents, `(B, H * W * C)`."""
@@ -185,11 +183,13 @@ class Flow(GenerativeModel):
             needed = "(images, labels)" if self.conditional else "images alone"
             raise ValueError(f"{type(self).__name__} trains on batches of {needed}.")
         images, labels = batch if pair else (batch, None)
-        return images, self._conditions(labels)
+        return images, self.conditions(labels)
 
     def _log(self, images, nll):
-        """Logs the bound for levels, or where values have none their density, in both units."""
-        nll = nll + self.latent_dim * math.log(self.num_levels or 1)
+        """Logs the bound for levels in both units, or where values have none their density."""
+        if self.num_levels is None:
+            return self.log(images, nll_nats=nll)
+        nll = nll + self.latent_dim * math.log(self.num_levels)
         return self.log(images, nll_nats=nll, bits_per_dim=nll / (self.latent_dim * math.log(2.0)))
 
     # ------------------------------------------------------------------ both directions
@@ -255,26 +255,13 @@ class Flow(GenerativeModel):
         Pixels beyond `value_range`, which no data have, are clipped.
         """
         latents = tf.ensure_shape(ops.cast(latents, self.flow.dtype), (None, self.latent_dim))
-        images, _ = self.flow.inverse(latents, *self._conditions(labels))
+        images, _ = self.flow.inverse(latents, *self.conditions(labels))
         images = ops.cast(images, "float32")
         return images if self.num_levels is None else ops.clip(images, *self.value_range)
 
     def _inputs(self, images, labels):
         images = tf.ensure_shape(ops.cast(images, self.flow.dtype), (None, *self.image_shape))
-        return images, self._conditions(labels)
-
-    def _conditions(self, labels):
-        """The labels in a list, checked by a lookup as all runtimes can do it; or an empty one."""
-        if self.conditional != (labels is not None):
-            remedy = "needs one for each image" if self.conditional else "takes none"
-            raise ValueError(f"labels={labels!r}: {type(self).__name__} {remedy}.")
-        if not self.conditional:
-            return []
-        labels = tf.convert_to_tensor(labels)
-        if labels.shape.rank not in (1, None):
-            raise ValueError(f"labels of shape {labels.shape}: give integers (B,).")
-        classes = tf.range(self.num_classes)
-        return [tf.gather(classes, tf.cast(labels, "int32"), name="labels_must_be_in_range")]
+        return images, self.conditions(labels)
 
     # ------------------------------------------------------------------ sampling
 
@@ -307,8 +294,8 @@ class Flow(GenerativeModel):
                 them uniformly. None of an unconditional one.
             truncation: None, or a bound on the magnitude of a latent's values.
             temperature: at least 0, multiplies the latents: below 1 likelier images are drawn
-                (Glow, arXiv:1807.03039, section 6). Of additive couplings that is the distribution
-                with its density to the power 1 / temperature^2, of others it is close to it.
+                (Glow, arXiv:1807.03039, section 6). With normal latents and a constant determinant
+                that is the density to the power 1 / temperature^2, else it is close to it.
 
         Returns:
             float32 `(N, H, W, C)` in `value_range`; not on levels: floor(256 x) is the level.
@@ -320,12 +307,9 @@ class Flow(GenerativeModel):
         if not temperature >= 0.0:
             raise ValueError(f"temperature={temperature!r}: give a number of at least 0.")
         seed = sampling_seed(seed)
-        if labels is not None and not self.conditional:
-            raise ValueError(f"labels={labels!r}: {type(self).__name__} takes none; leave it out.")
-        if self.conditional:
-            labels = sampling_labels(labels, num_images, self.num_classes, seed)
+        conditions = self.sampling_conditions(labels, num_images, seed)
         latents = temperature * self.draw_latents(num_images, seed, truncation)
-        return self.sample_in_chunks(latents, *([] if labels is None else [labels]))
+        return self.sample_in_chunks(latents, *conditions)
 
 
 def check_halvings(image_shape, halvings, **argument):
@@ -338,32 +322,3 @@ def check_halvings(image_shape, halvings, **argument):
             f"image_shape={tuple(image_shape)!r}: with {name}={value} both sides must be "
             f"multiples of {step}."
         )
-
-
-def dense_network(hidden_units, activation="relu"):
-    """Gives a function that makes dense networks for couplings; the last layer starts at 0.
-
-    Args:
-        hidden_units: units of each hidden layer.
-        activation: of the hidden layers.
-    """
-
-    def build(input_shape, outputs):
-        inputs = network_input(input_shape)
-        x = inputs
-        for units in hidden_units:
-            x = keras.layers.Dense(units, activation=activation)(x)
-        return keras.Model(inputs, last_layer(keras.layers.Dense, outputs)(x))
-
-    return build
-
-
-def network_input(shape):
-    """The input of a coupling's network, in float64 where the flow is: Keras' own is float32."""
-    return keras.Input(shape, dtype=keras.config.dtype_policy().variable_dtype)
-
-
-def last_layer(layer, outputs, *args, **kwargs):
-    """A layer that gives zeros at first, so that a coupling starts as the identity."""
-    dtype = keras.config.dtype_policy().variable_dtype
-    return layer(outputs, *args, kernel_initializer="zeros", dtype=dtype, **kwargs)

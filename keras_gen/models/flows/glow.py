@@ -45,7 +45,8 @@ from keras_gen.layers.bijectors import (
 from keras_gen.layers.couplings import AdditiveCoupling, AffineCoupling
 from keras_gen.models.autoencoders.vae import check_choice
 from keras_gen.models.base import check_positive
-from keras_gen.models.flows.base import Flow, check_halvings, last_layer, network_input
+from keras_gen.models.flows.base import Flow, check_halvings
+from keras_gen.models.flows.networks import last_layer, network_input
 
 COUPLINGS = {"affine": AffineCoupling, "additive": AdditiveCoupling}
 _PRIOR_LIMIT = 4.0  # of the log-scales of what leaves a level

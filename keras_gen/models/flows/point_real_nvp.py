@@ -26,7 +26,8 @@ from keras_gen.layers.bijectors import ActNorm, Chain, Flatten
 from keras_gen.layers.couplings import AdditiveCoupling, AffineCoupling, SplineCoupling
 from keras_gen.models.autoencoders.vae import check_choice
 from keras_gen.models.base import check_positive
-from keras_gen.models.flows.base import Flow, dense_network
+from keras_gen.models.flows.base import Flow
+from keras_gen.models.flows.networks import dense_network
 
 COUPLINGS = ("affine", "additive", "spline")
 _BOUND = 4.0  # of splines, in deviations of the data

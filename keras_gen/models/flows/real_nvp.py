@@ -33,7 +33,8 @@ import keras
 from keras_gen.layers.bijectors import ActNorm, Chain, FactorOut, Flatten, Logit, Squeeze
 from keras_gen.layers.couplings import AffineCoupling
 from keras_gen.models.base import check_positive
-from keras_gen.models.flows.base import Flow, check_halvings, last_layer, network_input
+from keras_gen.models.flows.base import Flow, check_halvings
+from keras_gen.models.flows.networks import last_layer, network_input
 
 
 def residual_network(filters, num_blocks):

@@ -20,7 +20,7 @@ def draw_plainly(model, latents, temperature=1.0, given=None, known=None):
     def draw():
         uniforms = tf.reshape(latents, (*given.shape[:3], -1))
         arguments = (uniforms, temperature, tf.constant(given), tf.constant(known))
-        return model.draw_with_network(*arguments, model._conditions(labels))
+        return model.draw_with_network(*arguments, model.conditions(labels))
 
     return draw().numpy()
 
