@@ -158,8 +158,8 @@ class Glow(Flow):
         steps: of flow in each level, the paper's K.
         filters: channels of the hidden layers of couplings.
         coupling: `"affine"` or `"additive"`.
-        lu: whether 1x1 convolutions keep their kernels as LU decompositions, which pays where
-            channels are many, and which `jit_compile` needs: XLA has no determinants on a CPU.
+        lu: whether 1x1 convolutions keep their kernels as LU decompositions, which `jit_compile`
+            needs: XLA has no determinants on a CPU.
         num_classes: for a conditional model: labels are 0 to num_classes - 1. None for none.
 
     Raises:
