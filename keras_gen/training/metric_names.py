@@ -4,6 +4,7 @@
 METRICS = (
     "nll_nats",
     "elbo_nats",
+    "parzen_log_likelihood_nats",
     "baseline_nll_nats",
     "neighbours_nll_nats",
     "bits_per_dim",
@@ -30,7 +31,10 @@ METRICS = (
     "sliced_wasserstein",
     "memorization_share",
     "duplicate_share",
+    "prior_mmd",
+    "probe_accuracy",
     "conditional_accuracy",
+    "classification_error",
     "factor_accuracy",
     "entanglement",
     "entanglement_projected",

@@ -260,6 +260,10 @@ class VAE(GenerativeModel):
         parameters = self.encoder(images, training=False)
         return self.latent.draw(parameters, self.noise_for(images, seed))
 
+    def draw_codes(self, images, seed):
+        """A draw from each image's posterior, float32 `(B, latent_dim)`; `seed` as above."""
+        return self.latents_for(tf.cast(images, "float32"), seed)
+
     def call(self, images, training=False):
         """Reconstructions of images `(B, H, W, C)` by the means of their posteriors."""
         latents = self.latent.mean(self.encoder(images, training=training))

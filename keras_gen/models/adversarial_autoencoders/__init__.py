@@ -1,0 +1,1 @@
+"""Where variational autoencoders and adversarial networks meet."""
