@@ -125,6 +125,7 @@ def test_they_train_alike_with_plain_gradients(tmp_path):
     check_alike(single, mirrored, workers, tolerance=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_replicas(uninterrupted, tmp_path):
     train(tmp_path, "--steps", "8", "--checkpoint-every", "4")
     output = train(tmp_path, "--resume", "--strategy", "mirrored", "--replicas", "2")
@@ -133,6 +134,7 @@ def test_a_run_goes_on_with_another_number_of_replicas(uninterrupted, tmp_path):
     assert relative_difference(state(uninterrupted), state(tmp_path)) <= 1e-4
 
 
+@pytest.mark.slow
 def test_deterministic_runs_end_in_the_same_bits(tmp_path):
     for name in ("first", "second"):
         train(tmp_path / name, "--deterministic")
@@ -163,6 +165,7 @@ def test_a_second_process_on_the_same_run_is_refused_and_a_dead_one_holds_no_loc
     assert "Resuming at step" in train(tmp_path, "--resume", "--steps", "201")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_ends_the_other_with_a_message_and_both_resume(two_workers, tmp_path):
     flags, folder = ("--checkpoint-every", "4"), tmp_path
     script = list(map(str, command(folder, *flags, "--slow", "0.4")))[1:]
@@ -236,6 +239,7 @@ def test_twenty_kills_at_random_moments_leave_the_uninterrupted_weights(tmp_path
     assert equal == 20 and inside_a_write > 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 class TestFullDisk:
     """On a real file system of a few hundred KiB."""
