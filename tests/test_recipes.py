@@ -10,12 +10,28 @@ import pytest
 import tensorflow as tf
 
 import keras_gen.export.save
+from keras_gen.models import GenerativeModel
 from keras_gen.training import RunOptions, command_line
 from keras_gen.training.results import record
 
-pytestmark = pytest.mark.usefixtures("few_samples")
+pytestmark = pytest.mark.usefixtures("few_samples", "eager_steps")
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
+
+
+@pytest.fixture
+def eager_steps(monkeypatch):
+    """Three training steps take a fraction of the time that their graph takes to be traced.
+
+    The commands of the README and the tests of processes run recipes' steps as graphs.
+    """
+    set_optimizers = GenerativeModel.set_optimizers
+
+    def eagerly(model, jit_compile=False, run_eagerly=False, **optimizers):
+        set_optimizers(model, run_eagerly=True, **optimizers)
+
+    monkeypatch.setattr(GenerativeModel, "set_optimizers", eagerly)
+
 
 # recipe -> arguments that make it tiny; a recipe that is missing here fails the suite
 TINY = {
@@ -36,6 +52,15 @@ TINY = {
     "denoising_autoencoder_mnist": {
         "data": "digits",
         "image_size": 8,
+        "batch_size": 16,
+        "steps": 3,
+    },
+    "caae_sprites": {
+        "data": "shapes",
+        "image_size": [16, 16],
+        "latent_dim": 3,
+        "filters": 4,
+        "classifier_steps": 3,
         "batch_size": 16,
         "steps": 3,
     },
@@ -93,6 +118,47 @@ TINY = {
         "image_size": [16, 16],
         "filters": 2,
         "classifier_steps": 3,
+        "batch_size": 16,
+        "steps": 3,
+    },
+    "aae_mnist": {
+        "data": "digits",
+        "image_size": 8,
+        "prior": "mixture",
+        "informed": True,
+        "num_labels": 20,
+        "hidden_units": [6],
+        "batch_size": 16,
+        "steps": 3,
+    },
+    "avb_mnist": {
+        "data": "digits",
+        "image_size": 8,
+        "hidden_units": [6],
+        "held_steps": 1,
+        "evaluated": 4,
+        "batch_size": 16,
+        "steps": 3,
+    },
+    "semi_supervised_aae_mnist": {
+        "data": "digits",
+        "image_size": 8,
+        "num_labels": 20,
+        "hidden_units": [6],
+        "batch_size": 16,
+        "steps": 3,
+    },
+    "alpha_gan_mnist": {
+        "data": "digits",
+        "image_size": 8,
+        "hidden_units": [6],
+        "batch_size": 16,
+        "steps": 3,
+    },
+    "vae_gan_mnist": {
+        "data": "digits",
+        "image_size": 8,
+        "hidden_units": [6],
         "batch_size": 16,
         "steps": 3,
     },
@@ -189,6 +255,7 @@ RESUMED = ("conditional_vae_mnist", "gumbel_gan_grammar")
 # something and measure it. They have a folder with pictures and numbers, no export and no resume.
 DEMONSTRATIONS = {
     "minimax_dynamics": {"steps": 5},
+    "avb_four_points": {"steps": 5, "draws": 200},
     "mode_collapse_lab": {"data": ["ring"], "models": ["GAN"], "steps": 20, "seeds": 2},
     "js_vs_earth_mover": {"offsets": [0.0, 0.5], "steps": 3},
     "vanishing_gradients": {

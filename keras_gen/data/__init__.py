@@ -7,20 +7,30 @@ tensorflow-datasets nor scikit-learn is imported before a set that needs it is l
 from keras_gen.data.binarization import BINARIZATIONS, binarize, check_pixels
 from keras_gen.data.dataset import DataSet
 from keras_gen.data.errors import DataError, DataUnavailableError
+from keras_gen.data.faces import AGE_GROUPS, load_faces
+from keras_gen.data.labels import label_by_factor, load_by_factor
 from keras_gen.data.loading import EMBEDDED, load, load_or_stand_in
 from keras_gen.data.points import PointSet
+from keras_gen.data.semi_supervised import SemiSupervisedSet, hide_labels, semi_supervised
 from keras_gen.data.shapes import draw_shapes
 
 __all__ = [
+    "AGE_GROUPS",
     "BINARIZATIONS",
     "EMBEDDED",
     "DataError",
     "DataSet",
     "DataUnavailableError",
     "PointSet",
+    "SemiSupervisedSet",
     "binarize",
     "check_pixels",
     "draw_shapes",
+    "hide_labels",
+    "label_by_factor",
     "load",
+    "load_by_factor",
+    "load_faces",
     "load_or_stand_in",
+    "semi_supervised",
 ]

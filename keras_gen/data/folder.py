@@ -16,7 +16,11 @@ from keras_gen.data.images import fill_in_threads
 
 
 def load_folder(
-    folder: Path, split: str, image_size: tuple[int, int] | None, memory_budget_bytes: int
+    folder: Path,
+    split: str,
+    image_size: tuple[int, int] | None,
+    memory_budget_bytes: int,
+    listing: Listing | None = None,
 ) -> DataSet:
     """Read a folder of images; see `list_images` for classes and splits.
 
@@ -29,11 +33,12 @@ def load_folder(
         split: "train", "test" or "all", or what split sub-folders it has.
         image_size: `(height, width)`, or None for the most common size in the folder.
         memory_budget_bytes: the most that may be held in memory.
+        listing: what `list_images` found in the folder, or a part of it; None to look.
 
     Raises:
         DataError: no images, no such split, or a file that cannot be read as an image.
     """
-    listing = list_images(folder)
+    listing = list_images(folder) if listing is None else listing
     files = files_of_split(folder, listing, split)
     # Over all splits: train and test must agree on size, channels and classes.
     headers = _headers(listing.files)

@@ -13,6 +13,7 @@ from keras_gen.layers.bijectors import (
     Scaling,
     Squeeze,
 )
+from keras_gen.layers.code_priors import CODE_PRIORS, code_prior
 from keras_gen.layers.couplings import AdditiveCoupling, AffineCoupling, SplineCoupling
 from keras_gen.layers.dropout import Dropout
 from keras_gen.layers.latent_dropout import LatentDropout
@@ -42,6 +43,7 @@ __all__ = [
     "Scaling",
     "SplineCoupling",
     "Squeeze",
+    "CODE_PRIORS",
     "LATENT_DISTRIBUTIONS",
     "DiagonalBiLSTM",
     "Dropout",
@@ -53,6 +55,7 @@ __all__ = [
     "SpectralNormalization",
     "batch_normalization",
     "check_latent_distribution",
+    "code_prior",
     "replica_share",
     "sample_latents",
     "update_spectral_norms",

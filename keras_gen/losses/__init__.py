@@ -35,6 +35,7 @@ from keras_gen.losses.penalties import (
     mixing_weights,
     r1_penalty,
 )
+from keras_gen.losses.smoothness import total_variation
 
 __all__ = [
     "bernoulli_kl_to_uniform",
@@ -62,6 +63,7 @@ __all__ = [
     "non_saturating_generator",
     "r1_penalty",
     "skew_geometric_jensen_shannon",
+    "total_variation",
     "wasserstein_critic",
     "wasserstein_generator",
 ]

@@ -4,6 +4,7 @@ from keras_gen.metrics.annealed_importance import (
     AnnealedEstimate,
     annealed_importance_log_likelihood,
 )
+from keras_gen.metrics.annealed_report import annealed_likelihood_metrics, pixel_logits
 from keras_gen.metrics.bias import (
     extrapolated_frechet_distance,
     frechet_bias_curve,
@@ -102,6 +103,7 @@ from keras_gen.metrics.sliced_wasserstein import (
 __all__ = [
     "AnnealedEstimate",
     "annealed_importance_log_likelihood",
+    "annealed_likelihood_metrics",
     "flow_metrics",
     "save_temperatures",
     "ClassifierExtractor",
@@ -164,6 +166,7 @@ __all__ = [
     "pca_features",
     "pca_reconstructions",
     "pixel_features",
+    "pixel_logits",
     "prdc",
     "precision_recall",
     "printed_name",

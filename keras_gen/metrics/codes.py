@@ -13,9 +13,13 @@ not change with the prior's scale.
 Shapes: codes and latents (N, D).
 """
 
+import math
+
 import numpy as np
+from matplotlib.figure import Figure
 from sklearn.metrics.pairwise import euclidean_distances
 
+from keras_gen.artifacts import save_figure
 from keras_gen.metrics.likelihood import reconstruction_error
 from keras_gen.metrics.likelihood_report import first_images
 from keras_gen.metrics.probes import linear_probe
@@ -117,3 +121,50 @@ def _in_batches(function, images):
     """A function's results for images, `(N, D)`, a bounded number at a time."""
     starts = range(0, len(images), _BATCH)
     return np.concatenate([np.asarray(function(images[at : at + _BATCH])) for at in starts])
+
+
+def classification_error(model, test, num_labels):
+    """The share of held-out images that a semi-supervised model puts into a wrong class.
+
+    Args:
+        model: has `classify`, probabilities `(B, num_classes)` of images.
+        test: held-out images with labels, a data set.
+        num_labels: how many labels it was trained with, for the protocol.
+
+    Returns:
+        `{"classification_error": (value, protocol)}`.
+    """
+    images = first_images(test, len(test))
+    wrong = _in_batches(model.classify, images).argmax(axis=1) != test.labels
+    protocol = f"{len(images):,} {test.name} {test.split} images, {num_labels:,} training labels"
+    error = math.sqrt(wrong.var() / len(wrong))
+    how = f"{protocol}, standard error {error:.4f}"
+    return {"classification_error": (wrong.mean(), how)}
+
+
+def save_code_space(model, data, path, num_codes=5000, seed=0):
+    """Draws codes in the plane, by class, beside latents of the prior, as PNG.
+
+    Args:
+        model: has `encode` and `draw_latents` with two numbers each.
+        data: a data set, whose labels give the colours where there are some.
+        path: where to.
+        num_codes: points of each kind.
+        seed: of the latents.
+    """
+    images = first_images(data, num_codes)
+    codes = _in_batches(model.encode, images)
+    latents = np.asarray(model.draw_latents(len(codes), np.array([seed, 0], "int64")))
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    prior, posterior = figure.subplots(1, 2)
+    prior.scatter(*latents.T, s=2, color="grey")
+    prior.set_title("prior")
+    colours = None if data.labels is None else data.labels[: len(codes)]
+    points = posterior.scatter(*codes.T, s=2, c=colours, cmap="tab10")
+    posterior.set_title(f"codes of {len(codes):,} {data.split} images")
+    if colours is not None:
+        figure.colorbar(points, ax=posterior, label="class")
+    low, high = np.quantile(latents, [0, 1])
+    for axis in (prior, posterior):
+        axis.set(aspect="equal", xlim=(1.2 * low, 1.2 * high), ylim=(1.2 * low, 1.2 * high))
+    save_figure(figure, path)

@@ -1,5 +1,14 @@
 """Models: one paper idea a file."""
 
+from keras_gen.models.adversarial_autoencoders import (
+    AAE,
+    AVB,
+    CAAE,
+    VAEGAN,
+    AlphaGAN,
+    LabelInformedAAE,
+    SemiSupervisedAAE,
+)
 from keras_gen.models.autoencoders import (
     IWAE,
     VAE,
@@ -36,6 +45,13 @@ from keras_gen.models.gans import (
 )
 
 __all__ = [
+    "AAE",
+    "AVB",
+    "CAAE",
+    "VAEGAN",
+    "AlphaGAN",
+    "LabelInformedAAE",
+    "SemiSupervisedAAE",
     "NICE",
     "Glow",
     "PointRealNVP",

@@ -36,6 +36,7 @@ METRICS = (
     "conditional_accuracy",
     "classification_error",
     "factor_accuracy",
+    "progressed_accuracy",
     "entanglement",
     "entanglement_projected",
     "modes",
@@ -50,11 +51,12 @@ METRICS = (
     "images_per_second",
 )
 METRIC_ENDINGS = ("_loss", "_probability")
+METRIC_BEGINNINGS = ("kept_",)  # and the name of a factor
 
 
 def is_known(name):
     """Whether a metric may go by this name."""
-    return name in METRICS or name.endswith(METRIC_ENDINGS)
+    return name in METRICS or name.endswith(METRIC_ENDINGS) or name.startswith(METRIC_BEGINNINGS)
 
 
 def metric_order(name):

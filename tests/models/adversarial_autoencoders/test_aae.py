@@ -1,0 +1,170 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gen.models import AAE, LabelInformedAAE, SemiSupervisedAAE
+
+SHAPE = (2, 2, 1)
+
+
+def sigmoid(x):
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def linear(cls=AAE, **arguments):
+    """A model without hidden layers, all of whose weights can be worked with by hand."""
+    model = cls(SHAPE, hidden_units=(), **arguments)
+    rng = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(rng.normal(0.0, 0.5, size=variable.shape))
+    return model
+
+
+def images_of(count, seed=1):
+    return np.random.default_rng(seed).uniform(size=(count, *SHAPE)).astype("float32")
+
+
+def test_a_step_is_the_papers_two_phases_by_hand():
+    """Reconstruction, then the discriminator, then the encoder against it: in NumPy."""
+    model = linear(latent_dim=2)
+    rate = 0.1
+    model.compile(*(keras.optimizers.SGD(rate) for _ in range(3)))
+    prior = np.random.default_rng(2).normal(size=(3, 2)).astype("float32")
+    model.latents_for = lambda images, seed: tf.constant(prior)
+    e, eb = (w.astype("float64") for w in model.encoder.get_weights())
+    d, db = (w.astype("float64") for w in model.decoder.get_weights())
+    c, cb = (w.astype("float64") for w in model.discriminator.get_weights())
+    x = images_of(3).reshape(3, 4).astype("float64")
+    model.train_step(tf.constant(images_of(3)))
+
+    z = x @ e + eb
+    p = sigmoid(z @ d + db)
+    slope = (p - x) * p * (1.0 - p) / 3.0  # of |x - p|^2 / 2, mean over three images
+    e, eb, d, db = (
+        e - rate * x.T @ (slope @ d.T),
+        eb - rate * (slope @ d.T).sum(0),
+        d - rate * z.T @ slope,
+        db - rate * slope.sum(0),
+    )
+    z = x @ e + eb
+    real, fake = prior @ c + cb, z @ c + cb
+    slope_real, slope_fake = (sigmoid(real) - 1.0) / 3.0, sigmoid(fake) / 3.0
+    c, cb = (
+        c - rate * (prior.T @ slope_real + z.T @ slope_fake),
+        cb - rate * (slope_real + slope_fake).sum(0),
+    )
+    slope = (sigmoid(z @ c + cb) - 1.0) / 3.0 @ c.T
+    e, eb = e - rate * x.T @ slope, eb - rate * slope.sum(0)
+
+    for network, expected in (
+        (model.encoder, (e, eb)),
+        (model.decoder, (d, db)),
+        (model.discriminator, (c, cb)),
+    ):
+        for weight, value in zip(network.get_weights(), expected, strict=True):
+            np.testing.assert_allclose(weight, value, rtol=2e-5, atol=1e-6)
+
+
+def test_latents_come_from_the_prior_of_the_arguments():
+    latents = np.asarray(AAE(SHAPE, 3, (), "normal", 5.0).draw_latents(20_000, [1, 2]))
+    assert latents.std(axis=0) == pytest.approx([5.0] * 3, rel=0.03)
+    roll = AAE(SHAPE, 2, (), "swiss_roll", 1.0)
+    assert np.abs(roll.draw_latents(2_000, [1, 2])).max() < 6.0
+
+
+def test_a_trained_encoder_fills_the_prior():
+    """On images drawn uniformly, codes end up with the prior's mean and covariance."""
+    keras.utils.set_random_seed(0)
+    model = AAE(SHAPE, 2, (32,), "normal", 2.0)
+    model.compile(jit_compile=True)
+    images = images_of(64 * 600)
+    model.fit(tf.data.Dataset.from_tensor_slices(images).batch(64), epochs=3, verbose=0)
+    codes = np.asarray(model.encode(images[:4_000]))
+    assert np.abs(codes.mean(axis=0)).max() < 0.7
+    np.testing.assert_allclose(np.cov(codes.T), 4.0 * np.eye(2), atol=1.0)
+
+
+def test_the_discriminator_is_told_the_class_and_that_it_is_unknown():
+    model = linear(LabelInformedAAE, num_classes=3)
+    latents = tf.zeros((4, 2))
+    logits = model.discriminator([latents, tf.constant([0, 1, 2, -1])]).numpy().ravel()
+    kernel, bias = model.discriminator.get_weights()
+    np.testing.assert_allclose(logits, kernel[2:, 0] + bias[0], rtol=1e-6)
+
+
+def test_labels_choose_the_part_of_the_prior_in_training_and_sampling():
+    model = linear(LabelInformedAAE, num_classes=4)
+    labels = np.arange(400) % 4
+    latents = model.latents_of_parts(tf.constant(labels), tf.constant([1, 2]))
+    assert np.mean(model.part_of(latents) == labels) > 0.98
+    seen = []
+    model.sample_in_chunks = seen.append
+    model.sample(400, seed=1, labels=labels)
+    assert np.mean(model.part_of(seen[0]) == labels) > 0.98
+
+
+def test_replicas_draw_for_their_own_labels(mirrored):
+    with mirrored.scope():
+        model = LabelInformedAAE(SHAPE, 4, ())
+
+    def draw():
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        labels = (tf.range(40) + replica) % 4
+        return model.latents_of_parts(labels, tf.constant([1, 2])), labels
+
+    latents, labels = mirrored.run(draw)
+    parts = [mirrored.experimental_local_results(each) for each in (latents, labels)]
+    for one, expected in zip(*parts, strict=True):
+        assert np.mean(model.part_of(one) == expected) > 0.9
+    assert not np.allclose(*parts[0])
+
+
+def test_a_gaussian_has_no_parts():
+    with pytest.raises(ValueError, match="prior='normal' has no parts"):
+        LabelInformedAAE(SHAPE, 3, (), "normal")
+
+
+def test_labels_of_the_unlabelled_half_are_never_looked_at():
+    batch = tf.constant(images_of(8))
+    first, second = (
+        tf.constant(labels) for labels in ([-1, 0, -1, 1, -1, 2, -1, 0], [2, 0, 1, 1, 0, 2, 1, 0])
+    )
+    ends = []
+    for labels in (first, second):
+        keras.utils.set_random_seed(0)
+        model = SemiSupervisedAAE(SHAPE, 3, 2, (4,))
+        model.compile()
+        model.train_step((batch, labels))
+        ends.append(model.get_weights())
+    for a, b in zip(*ends, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_classifier_takes_a_step_down_the_cross_entropy_by_hand():
+    model = linear(SemiSupervisedAAE, num_classes=3, latent_dim=2, input_noise=0.0)
+    still = {name: keras.optimizers.SGD(0.0) for name in list(_optimizers(model))}
+    still["classifier_optimizer"] = keras.optimizers.SGD(0.1)
+    model.compile(**still)
+    kernel, bias = (w.astype("float64") for w in model.classifier.get_weights())
+    images, labels = images_of(6), np.array([-1, 2, -1, 0, -1, 1])
+    model.train_step((tf.constant(images), tf.constant(labels)))
+    x, y = images[1::2].reshape(3, 4).astype("float64"), np.eye(3)[labels[1::2]]
+    exponentials = np.exp(x @ kernel + bias)
+    slope = (exponentials / exponentials.sum(axis=1, keepdims=True) - y) / 3.0
+    expected = (kernel - 0.1 * x.T @ slope, bias - 0.1 * slope.sum(0))
+    for weight, value in zip(model.classifier.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(weight, value, rtol=1e-5, atol=1e-6)
+
+
+def _optimizers(model):
+    model.compile()
+    return model.optimizers
+
+
+def test_a_class_and_a_style_make_an_image():
+    model = linear(SemiSupervisedAAE, num_classes=3, latent_dim=2)
+    kernel, bias = model.decoder.get_weights()
+    latents = np.array([[0.5, -1.0]], "float32")
+    expected = sigmoid(latents @ kernel[:2] + kernel[2 + 1] + bias)
+    np.testing.assert_allclose(np.ravel(model.decode(latents, [1])), np.ravel(expected), rtol=1e-5)

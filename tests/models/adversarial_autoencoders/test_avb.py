@@ -1,0 +1,192 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from keras_gen.lab import four_points
+from keras_gen.models import AVB
+from keras_gen.models.adversarial_autoencoders.avb import build_noise_network
+from keras_gen.training.graph_loop import train_in_graph
+
+BASIS = {
+    "image_shape": (2, 3, 1),
+    "latent_dim": 2,
+    "hidden_units": (5,),
+    "noise_dim": 4,
+    "noise_basis": 3,
+    "adversary_units": (7,),
+}
+IMPLICIT = {**BASIS, "hidden_units": (), "noise_basis": 0, "adaptive_contrast": False}
+
+
+def images_of(count, shape=(2, 3, 1)):
+    return np.random.default_rng(0).integers(0, 2, size=(count, *shape)).astype("float32")
+
+
+def with_wide_posteriors(**changes):
+    """A model with a noise basis whose posteriors are wide and far from each other."""
+    model = AVB(**{**BASIS, **changes})
+    rng = np.random.default_rng(1)
+    for variable in model.encoder.trainable_variables:
+        variable.assign(rng.normal(0.0, 0.5, size=variable.shape))
+    return model
+
+
+def test_the_adversary_learns_the_log_ratio_of_two_gaussians():
+    # A linear encoder of one latent, z = 2 x - 1 + 0.6 noise: its density is known.
+    model = AVB((1, 1, 1), 1, (), 1, 0, False, (32, 32))
+    model.encoder.set_weights([np.array([[2.0], [0.6]]), np.array([-1.0])])
+    rate = keras.optimizers.schedules.CosineDecay(5e-3, 2000)
+    model.compile(keras.optimizers.SGD(0.0), keras.optimizers.Adam(rate))
+    examples = np.array([0.0, 1.0], "float32").reshape(2, 1, 1, 1)
+    train_in_graph(model, examples, batch_size=256, steps=2000, seed=0)
+    for image in examples:
+        posterior = stats.norm(2.0 * image.item() - 1.0, 0.6)
+        latents = posterior.ppf([[0.05], [0.25], [0.5], [0.75], [0.95]])
+        given = model.adversary([np.repeat(image[None], 5, axis=0), latents])
+        expected = posterior.logpdf(latents) - stats.norm.logpdf(latents)
+        np.testing.assert_allclose(given, expected, atol=0.2)
+    images = tf.repeat(examples, 10_000, axis=0)
+    latents, means, deviations = model.posterior(images, model.noise_for(images, (1, 2)))
+    contrast_kl, kl = model.divergences(images, latents, means, deviations)
+    np.testing.assert_array_equal(contrast_kl, kl)
+    in_closed_form = 0.5 * (0.36 + 1.0 - 1.0 - np.log(0.36))
+    assert np.mean(kl) == pytest.approx(in_closed_form, abs=0.05)
+
+
+def test_a_gaussian_posterior_that_is_its_contrast_has_the_divergence_of_the_closed_form(
+    monkeypatch,
+):
+    model = with_wide_posteriors()
+    # Noise that passes unchanged makes the posterior Gaussian, and two opposite draws have the
+    # moments of all. A silent adversary is then the best one.
+    monkeypatch.setattr(model, "noise_network", lambda noise, training=False: noise[..., :2])
+    model.held_noise = np.stack([np.ones(4), -np.ones(4)]).astype("float32")
+    model.adversary.set_weights([0.0 * weight for weight in model.adversary.get_weights()])
+    image = images_of(1)
+    offsets, amplitudes = (np.asarray(each[0], "float64") for each in model.encoder(image))
+    variances = (amplitudes**2).sum(axis=0) + 1e-4
+    images = tf.repeat(image, 100_000, axis=0)
+    latents, means, deviations = model.posterior(images, model.noise_for(images, (1, 2)))
+    np.testing.assert_allclose(means[0], offsets, rtol=1e-5)
+    np.testing.assert_allclose(deviations[0], np.sqrt(variances), rtol=1e-5)
+    contrast_kl, kl = model.divergences(images, latents, means, deviations)
+    np.testing.assert_array_equal(contrast_kl, np.zeros(100_000))
+    expected = 0.5 * np.sum(variances + offsets**2 - 1.0 - np.log(variances))
+    assert np.mean(kl) == pytest.approx(expected, rel=0.01)
+
+
+def test_moments_of_a_noise_basis_are_those_of_many_latents():
+    model = with_wide_posteriors()
+    model.held_noise = np.random.default_rng(2).normal(size=(20_000, 4)).astype("float32")
+    images = tf.repeat(images_of(1), 20_000, axis=0)
+    latents, means, deviations = model.posterior(images, model.noise_for(images, (1, 2)))
+    np.testing.assert_allclose(means[0], np.mean(latents, axis=0), atol=0.02)
+    np.testing.assert_allclose(deviations[0], np.std(latents, axis=0), rtol=0.03)
+    np.testing.assert_allclose(model.encode(images[:1]), means[:1], rtol=1e-5)
+
+
+def test_weights_of_a_noise_network_do_not_shrink_with_the_size_of_the_basis():
+    for noise_basis in (1, 20):
+        network = build_noise_network(noise_basis, 64, 3)
+        kernel = network.trainable_variables[0].numpy()
+        assert kernel.shape == (noise_basis, 64, 128)
+        assert kernel.std() == pytest.approx(np.sqrt(2.0 / (64 + 128)), rel=0.03)  # Glorot
+
+
+@pytest.mark.parametrize("arguments", [BASIS, {**BASIS, "adaptive_contrast": False}, IMPLICIT])
+def test_networks_follow_the_gradient_of_their_latents_alone(arguments, monkeypatch):
+    """Against numerical differences, in which the moments of the contrast stand still."""
+    model = AVB(**arguments)
+    rng = np.random.default_rng(3)
+    for network in (model.encoder, model.decoder, model.adversary):
+        for variable in network.trainable_variables:
+            variable.assign(rng.normal(0.0, 0.5, size=variable.shape))
+    model.compile(keras.optimizers.SGD(1.0), keras.optimizers.SGD(0.0))
+    images = tf.constant(images_of(4))
+    noise = tf.constant(model.noise_for(images, (1, 2)))
+    monkeypatch.setattr(model, "noise_for", lambda images, seed: noise)
+    _, means, deviations = model.posterior(images, noise)
+    variables = model.networks.trainable_variables
+    before = [variable.numpy() for variable in variables]
+    direction = [rng.normal(size=value.shape) for value in before]
+
+    def loss_at(step):
+        for variable, value, each in zip(variables, before, direction, strict=True):
+            variable.assign(value + step * each)
+        latents = model.posterior(images, noise)[0]
+        kl = model.divergences(images, latents, means, deviations)[1].numpy().astype("float64")
+        logits = model.decoder(latents).numpy().astype("float64")
+        pixels = images.numpy() * logits - np.logaddexp(0.0, logits)
+        return np.mean(kl - pixels.sum(axis=(1, 2, 3)))
+
+    expected = (loss_at(1e-3) - loss_at(-1e-3)) / 2e-3
+    assert np.isfinite(loss_at(0.0))
+    model.train_step(images)
+    moves = [value - variable.numpy() for value, variable in zip(before, variables, strict=True)]
+    slope = sum(np.sum(move * each) for move, each in zip(moves, direction, strict=True))
+    assert slope == pytest.approx(expected, rel=0.01)
+
+
+def test_without_a_basis_encode_is_the_mean_over_noise():
+    model = AVB(**IMPLICIT)  # linear: the noise's own mean is zero
+    kernel, bias = model.encoder.get_weights()
+    images = images_of(5)
+    expected = images.reshape(5, 6) @ kernel[:6] + bias
+    np.testing.assert_allclose(model.encode(images), expected, atol=1e-5)
+    np.testing.assert_allclose(model.reconstruct(images), model(images), rtol=1e-5)
+
+
+def test_codes_are_draws_from_posteriors():
+    model = AVB(**IMPLICIT)
+    kernel, bias = model.encoder.get_weights()
+    images = np.repeat(images_of(1), 20_000, axis=0)
+    means = images[0].ravel() @ kernel[:6] + bias
+    deviations = np.sqrt((kernel[6:] ** 2).sum(axis=0))
+    codes = model.draw_codes(images, np.array([5, 0])).numpy()
+    for column, mean, deviation in zip(codes.T, means, deviations, strict=True):
+        assert stats.kstest(column, stats.norm(mean, deviation).cdf).pvalue > 1e-4
+
+
+def test_the_bound_has_a_value_for_each_image_and_a_draw_for_each_seed():
+    model = with_wide_posteriors()
+    same = np.repeat(images_of(1), 600, axis=0)  # more than are taken at a time: none shares noise
+    assert model.elbo(same).shape == (600,) and len(np.unique(model.elbo(same))) > 590
+    np.testing.assert_array_equal(model.elbo(same, seed=3), model.elbo(same, seed=3))
+    assert not np.array_equal(model.elbo(same, seed=3), model.elbo(same, seed=4))
+
+
+@pytest.mark.slow
+def test_the_learned_bound_of_four_points_lies_below_their_exact_evidence():
+    model = AVB((1, 4, 1), 2, (64, 64, 64), 64, 0, False, (128, 128, 128), 2)
+    decay = keras.optimizers.schedules.CosineDecay
+    # The networks stand still from step 2400 on, and the adversary catches up.
+    rates = decay(5e-4, 2400), decay(1e-3, 6000, alpha=0.1)
+    model.compile(*(keras.optimizers.Adam(rate) for rate in rates))
+    train_in_graph(model, four_points.IMAGES, batch_size=128, steps=3000, seed=0)
+    metrics, _ = four_points.compare({"AVB": model}, draws=100_000)
+    evidence, best, _ = metrics["AVB_evidence_nats"]
+    bound, by_histogram, _ = metrics["AVB_elbo_nats"]
+    assert evidence <= best
+    assert evidence - 0.3 < by_histogram < evidence
+    assert bound == pytest.approx(by_histogram, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"latent_dim": 0}, "latent_dim=0"),
+        ({"hidden_units": (4, 0)}, "hidden_units=0"),
+        ({"noise_dim": 0}, "noise_dim=0"),
+        ({"noise_basis": -1}, "noise_basis=-1"),
+        ({"noise_basis": 0}, "adaptive_contrast=True, noise_basis=0"),
+        ({"adversary_units": ()}, r"adversary_units=\(\)"),
+        ({"adversary_units": (0,)}, "adversary_units=0"),
+        ({"adversary_steps": 0}, "adversary_steps=0"),
+        ({"image_shape": (2, 3)}, r"image_shape=\(2, 3\)"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        AVB(**{**BASIS, **arguments})
