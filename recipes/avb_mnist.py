@@ -4,7 +4,7 @@
     python recipes/avb_mnist.py --posterior gaussian      a VAE of the same size, trained alike
     python recipes/avb_mnist.py --no-adaptive-contrast    the adversary against the prior itself
 
-What differs, what to see and what goes wrong: docs/avb.md. Results: results/avb_mnist*.json.
+What to see and what goes wrong: docs/avb.md. Measured results: results/avb_mnist*.json.
 """
 
 from typing import Literal
@@ -18,7 +18,7 @@ from keras_gen.metrics.codes import code_metrics
 from keras_gen.models import AVB, VAE
 from keras_gen.training import Options, Run, RunOptions, command_line
 
-ABOUT = {"family": "adversarial_autoencoders", "title": "AVB", "paper": "arXiv:1701.04722"}
+TITLES = {"implicit": "AVB", "gaussian": "VAE of the size of AVB"}
 
 
 def main(
@@ -51,18 +51,18 @@ def main(
         seed: decides weights, noise, binarization and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("avb_mnist", locals(), **ABOUT)
+    about = {"title": TITLES[posterior], "paper": "arXiv:1701.04722"}
+    run = Run("avb_mnist", locals(), family="adversarial_autoencoders", **about)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, "static", seed) for split in splits)
     rates = schedules.PiecewiseConstantDecay([held_steps], [0.0, 1e-4])
 
     with run.strategy.scope():
-        if posterior == "gaussian":
-            model = VAE(train.example_shape, 8, hidden_units)
-        else:
-            contrast = {"adaptive_contrast": adaptive_contrast, "adversary_units": hidden_units}
-            model = AVB(train.example_shape, 8, hidden_units, **contrast)
+        model = VAE(train.example_shape, 8, hidden_units)
+        if posterior == "implicit":
+            noise = (64, 32, adaptive_contrast)
+            model = AVB(train.example_shape, 8, hidden_units, *noise, hidden_units)
         model.compile(Adam(rates, beta_1=0.5), jit_compile=True)
     epochs = 100 if steps is None and epochs is None else epochs
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs)

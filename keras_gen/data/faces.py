@@ -23,7 +23,7 @@ from keras_gen.data.folder import load_folder
 from keras_gen.data.folder_files import ImageFile, files_of_split, list_images
 from keras_gen.data.loading import TWO_GIBIBYTES
 
-# The ten groups of the paper's section 5.1.
+# The ten groups of the paper's authors.
 AGE_GROUPS = (
     "0-5",
     "6-10",

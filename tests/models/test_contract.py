@@ -385,9 +385,9 @@ MODELS = {
     "CAAE-own": (
         CAAE,
         {
-            "image_shape": (16, 8, 3),
+            "image_shape": (8, 8, 3),  # a batch of four: smaller maps would be normalized noise
             "num_classes": 3,
-            "latent_dim": 3,
+            "latent_dim": 4,
             "filters": 8,
             "image_weight": 0.1,
             "variation_weight": 0.1,
@@ -396,7 +396,13 @@ MODELS = {
     ),
     "CAAE": (
         CAAE,
-        {"image_shape": IMAGE_SHAPE, "num_classes": 3, "latent_dim": 4, "filters": 8},
+        {
+            "image_shape": IMAGE_SHAPE,
+            "num_classes": 3,
+            "latent_dim": 4,
+            "filters": 8,
+            "asked": "random",
+        },
     ),
     "AlphaGAN": (
         AlphaGAN,

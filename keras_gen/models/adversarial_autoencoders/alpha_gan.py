@@ -30,13 +30,13 @@ images are fake: where it cannot tell, it gives 1/3 to all, not 1/2.
 Differences from the paper:
     - The discriminator's step takes the reconstructions and samples that the decoder had just
       before its own step: one pass of the decoder less.
-    - The prior's latents count as real for the code discriminator, codes as fake. The paper's
-      first version has them the other way round in its algorithm, by mistake.
+    - The prior's latents count as real for the code discriminator, codes as fake. Reimplementations
+      report that Algorithm 1 of the paper's first version has them the other way round.
     - Dense networks, those of the other models of this family, and 8 coordinates of a latent; the
       paper has convolutional ones. The encoder is a function of the image without noise of its
       own, where the paper allows for any posterior that can be drawn from.
     - The distance is a mean over pixels and channels, so that its weight does not depend on the
-      size of the images. Default weight and learning rates were chosen on MNIST.
+      size of the images. Default weight and learning rates were chosen on digits, in short runs.
 
 Shapes: images (B, H, W, C) in [0, 1]; codes and latents (B, latent_dim); logits (B, 1), of the
 decoder (B, H, W, C).

@@ -10,7 +10,7 @@ tells codes from noise that is uniform in the cube, so that codes fill the cube 
 holes between faces; the other tells generated images from real ones of the same label, so that
 images are sharp and show what the label says.
 
-Objective (eqs. 2 to 5), with D = sigmoid(discriminator(...)) and codes = encoder(images):
+Objective, with D = sigmoid(discriminator(...)) and codes = encoder(images):
 
     reconstructions = generator(codes, labels)
     fake_images = generator(codes, asked)            asked = labels, or drawn: see below
@@ -29,26 +29,26 @@ Objective (eqs. 2 to 5), with D = sigmoid(discriminator(...)) and codes = encode
 with latents from U(-1, 1) per coordinate.
 
 Differences from the paper:
-    - `asked`. In the paper they are the images' own labels, `asked="own"`: then nothing in the
-      objective looks at an image under another label than its own, and whether the generator obeys
-      one depends on how little of the attribute is left in the code. With `asked="random"`, the
-      default, they are drawn uniformly.
-    - The reconstruction error is the mean absolute difference, as in the authors' code; eq. 5
-      writes a squared norm.
-    - Weights. The paper gives the objective's weights as lambda and gamma without their values (as
-      far as we could find); the authors' code has had several: 1e-4 for the images and 1e-2 for the
-      codes are among them, and all of them are 0 in the version that is stored now, where only the
-      reconstruction is learnt.
+    - `asked`. In the paper they are the images' own labels, as with the default `asked="own"`: then
+      nothing in the objective looks at an image under another label than its own, and whether the
+      generator obeys one depends on how little of the attribute is left in the code. With
+      `asked="random"`, which is not in the paper, they are drawn uniformly.
+    - The reconstruction error is the mean absolute difference, as in the authors' code; the
+      paper has a squared norm.
+    - Weights. The paper weighs reconstruction and total variation against the adversarial losses;
+      we could not verify its values. The authors name 1e-4 for the images, and that and 1e-2 for
+      the codes are in use with their code. In the version of it that we read, all weights are 0
+      beside the reconstruction's, and users report that more makes training fail on other data.
     - One attribute. The authors' code gives the generator and the image discriminator the gender as
       a second label.
     - Sizes follow from the image and from `filters`; at 128x128 and filters=64 they are those of
-      the authors' code, where the encoder has five layers, the paper's figure 3 four.
-      The label is repeated to about the latent's length, as there.
+      the authors' code. The label is repeated to about the latent's length, as there.
     - Total variation is of absolute differences, the code's of squares.
     - Batch normalization has scales (the code's has none), and the layers before it no biases. The
-      stored code also divides the kernels of strided convolutions by their spectral norms, which
-      the paper does not mention; here they are free.
-    - Kernels start from He's distribution (arXiv:1502.01852), in the stored code from N(0, 0.02).
+      code we read also divides the kernels of strided convolutions by their spectral norms; here
+      they are free.
+    - Kernels start from He's distribution (arXiv:1502.01852), in the code we read from N(0, 0.02).
+    - Other details are taken from the authors' code, not compared with the paper's text.
 
 Shapes: images (B, H, W, C) in [-1, 1], H and W multiples of 4; labels (B,), integers; codes and
 latents (B, latent_dim) in (-1, 1); logits (B, 1).
@@ -227,7 +227,7 @@ class CAAE(GenerativeModel):
         ValueError: an argument is none of the above.
 
     Reference:
-        arXiv:1702.08423, section 4.
+        arXiv:1702.08423.
     """
 
     value_range = (-1.0, 1.0)
@@ -243,7 +243,7 @@ class CAAE(GenerativeModel):
         image_weight=1e-4,
         code_weight=1e-2,
         variation_weight=0.0,
-        asked="random",
+        asked="own",
         **kwargs,
     ):
         super().__init__(**kwargs)

@@ -28,7 +28,7 @@ constant. Each loss moves its own network alone: the encoder does not see the GA
 discriminator is not asked for features that are easy to reconstruct.
 
 Differences from the paper:
-    - Its algorithm has the minimax loss for the decoder; the other one is the default here.
+    - Its Algorithm 1 has the minimax loss for the decoder; the default here is the other one.
     - The authors' code leaves out the step of the discriminator, or that of the decoder, where the
       two are out of balance, and weights real and fake images. Neither is done here: two of the
       discriminator's three images are fake, and where it cannot tell, it gives 1/3 to all.
