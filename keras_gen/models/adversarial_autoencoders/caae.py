@@ -44,9 +44,9 @@ Differences from the paper:
     - Sizes follow from the image and from `filters`; at 128x128 and filters=64 they are those of
       the authors' code. The label is repeated to about the latent's length, as there.
     - Total variation is of absolute differences, the code's of squares.
-    - Batch normalization has scales (the code's has none), and the layers before it no biases. The
-      code we read also divides the kernels of strided convolutions by their spectral norms; here
-      they are free.
+    - Batch normalization has scales (the code's has none), and the layers before it no biases; its
+      epsilon of 1e-3 is what TensorFlow had for the code's. The code we read also divides the
+      kernels of strided convolutions by their spectral norms; here they are free.
     - Kernels start from He's distribution (arXiv:1502.01852), in the code we read from N(0, 0.02).
     - Other details are taken from the authors' code, not compared with the paper's text.
 
@@ -71,6 +71,9 @@ from keras_gen.models.gans.dcgan import doublings
 
 ASKED = ("own", "random")
 KERNEL_SIZE = 5
+# Of batch normalization. Codes and images of a generator at its start are nearly alike, and less
+# would blow up what rounding makes of them.
+EPSILON = 1e-3
 
 
 def signed_labels(labels, num_classes):
@@ -169,7 +172,7 @@ def build_code_discriminator(latent_dim):
     x = codes
     for units in (64, 32, 16):
         x = keras.layers.Dense(units, use_bias=False, kernel_initializer="he_normal")(x)
-        x = keras.layers.ReLU()(batch_normalization()(x))
+        x = keras.layers.ReLU()(batch_normalization(epsilon=EPSILON)(x))
     logits = keras.layers.Dense(1, dtype="float32", name="logits")(x)
     return keras.Model(codes, logits, name="code_discriminator")
 
@@ -198,7 +201,7 @@ def build_image_discriminator(image_shape, num_classes, filters):
             use_bias=False,
             kernel_initializer="he_normal",
         )(x)
-        x = keras.layers.ReLU()(batch_normalization()(x))
+        x = keras.layers.ReLU()(batch_normalization(epsilon=EPSILON)(x))
         if layer == 0:
             planes = label_planes(labels, num_classes, *x.shape[1:3])
             x = keras.layers.Concatenate()([x, planes])
