@@ -104,10 +104,11 @@ class SemiSupervisedSet(DataSet):
     def batches(self, batch_size, *, seed, start_step=0, labels=False, num_shards=1, shard=0):
         """As `DataSet.batches`, in halves; labels are always given."""
         self.steps_per_epoch(batch_size)
-        where = {"seed": seed, "start_step": start_step, "num_shards": num_shards, "shard": shard}
+        where = {"start_step": start_step, "num_shards": num_shards, "shard": shard}
         halves = (
-            self.whole.batches(batch_size // 2, **where),
-            self.labelled.batches(batch_size // 2, labels=True, **where),
+            self.whole.batches(batch_size // 2, seed=seed, **where),
+            # Under the same seed, sets of one size would have one order.
+            self.labelled.batches(batch_size // 2, seed=(seed + 1) % 2**63, labels=True, **where),
         )
 
         def in_turn(images, labelled):

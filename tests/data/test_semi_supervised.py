@@ -47,6 +47,16 @@ def test_batches_hold_any_image_and_a_labelled_one_in_turn(data):
     assert len(seen_known) == 60 and np.bincount(seen_known).max() == 10, "all equally often"
 
 
+def test_the_halves_differ_in_order_even_where_all_labels_are_known():
+    labels = np.arange(60) % CLASSES
+    values = np.arange(60, dtype="uint8").reshape(-1, 1, 1, 1)
+    data = DataSet("numbers", "train", values, labels=labels, value_range=(0.0, 255.0))
+    images, _ = next(semi_supervised(data, 60, seed=0).batches(120, seed=1).as_numpy_iterator())
+    values = numbers(images)
+    assert sorted(values[0::2]) == sorted(values[1::2]) == list(range(60))
+    assert np.mean(values[0::2] == values[1::2]) < 0.2
+
+
 def test_batches_are_a_function_of_the_step(data):
     few = semi_supervised(data, 6, seed=0)
     whole = list(few.batches(12, seed=1).take(9).as_numpy_iterator())
