@@ -8,8 +8,9 @@ A signature follows from the methods that a model has, not from its class:
     encode(images), reconstruct(images), log_prob(images)    the method of that name, image_shape
     complete(seed, images)                       draw_completions, image_shape
 
-Of a conditional model, with num_classes, all of them but those whose method takes images alone have
-one more input, labels, a class for each image or latent.
+Of a conditional model, with num_classes, all of them but those whose method takes no labels have
+one more input, labels, a class for each image or latent. In sampling they are decode's, or where it
+takes none, those of draw_latents.
 
 A TensorFlow signature has no optional inputs: hence `sample_truncated` beside `sample`, and labels
 that must be given.
@@ -71,12 +72,11 @@ def _sample(model):
     if not _has(model, "decode", "latent_dim", "image_shape", "draw_latents"):
         return None
 
-    @tf.function(input_signature=[*_SAMPLE_INPUTS, *_label_specs(model, model.decode)])
+    @tf.function(input_signature=[*_SAMPLE_INPUTS, *_sampling_label_specs(model)])
     def sample(seed, num_images, *labels):
         num_images = _checked_num_images(num_images)
         labels = _checked_labels(model, labels, num_images)
-        latents = model.draw_latents(num_images, tf.stack([seed, 0]))
-        return {"images": _decode_in_chunks(model, latents, *labels)}
+        return {"images": _draw_images(model, labels, num_images, tf.stack([seed, 0]))}
 
     return sample
 
@@ -85,7 +85,7 @@ def _sample_truncated(model):
     if _sample(model) is None or "truncation" not in _parameters(model.draw_latents):
         return None
     truncation_spec = tf.TensorSpec((), "float32", "truncation")
-    label_specs = _label_specs(model, model.decode)
+    label_specs = _sampling_label_specs(model)
 
     @tf.function(input_signature=[*_SAMPLE_INPUTS, truncation_spec, *label_specs])
     def sample_truncated(seed, num_images, truncation, *labels):
@@ -96,8 +96,8 @@ def _sample_truncated(model):
         )
         with tf.control_dependencies([positive]):
             truncation = tf.identity(truncation)
-        latents = model.draw_latents(num_images, tf.stack([seed, 0]), truncation=truncation)
-        return {"images": _decode_in_chunks(model, latents, *labels)}
+        drawn = {"seed": tf.stack([seed, 0]), "truncation": truncation}
+        return {"images": _draw_images(model, labels, num_images, **drawn)}
 
     return sample_truncated
 
@@ -150,6 +150,20 @@ def _label_specs(model, method):
     if not getattr(model, "conditional", False) or "labels" not in _parameters(method):
         return []
     return [tf.TensorSpec((None,), "int32", "labels")]
+
+
+def _sampling_label_specs(model):
+    """The same for sampling, where labels may be `decode`'s or those of `draw_latents`."""
+    return _label_specs(model, model.decode) or _label_specs(model, model.draw_latents)
+
+
+def _draw_images(model, labels, num_images, seed, **truncation):
+    """Images of latents that `draw_latents` draws, with the labels where they belong."""
+    if labels and not _label_specs(model, model.decode):
+        latents = model.draw_latents(num_images, seed, labels=labels[0], **truncation)
+        return _decode_in_chunks(model, latents)
+    latents = model.draw_latents(num_images, seed, **truncation)
+    return _decode_in_chunks(model, latents, *labels)
 
 
 def _in_range(model, labels):

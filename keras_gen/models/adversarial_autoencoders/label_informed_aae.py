@@ -142,13 +142,25 @@ class LabelInformedAAE(AAE):
             lambda count: self.prior.draw(count, seed, parts=parts), ops.shape(labels)[0]
         )
 
+    def draw_latents(self, num_images, seed, truncation=None, labels=None):
+        """Latents from the prior, float32 `(num_images, 2)`.
+
+        Args:
+            num_images: how many.
+            seed: `(2,)` integers.
+            truncation: as in `AAE`.
+            labels: integers `(num_images,)`: the part of the prior for each; None for any.
+        """
+        return self.prior.draw(num_images, seed, truncation, labels)
+
     def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws images, of classes where labels are given.
+        """Draws images of classes.
 
         Args:
             num_images: how many, N.
             seed: an integer for the same images each time; None for fresh ones.
-            labels: integers `(N,)`: the part of the prior for each latent; None for any.
+            labels: integers `(N,)`: the class of each image, and so the part of the prior for its
+                latent; None to draw them uniformly.
             truncation: as in `draw_latents`.
 
         Returns:
@@ -159,9 +171,8 @@ class LabelInformedAAE(AAE):
         """
         check_positive(num_images=num_images)
         seed = sampling_seed(seed)
-        if labels is not None:
-            labels = sampling_labels(labels, num_images, self.num_classes, seed)
-        return self.sample_in_chunks(self.prior.draw(num_images, seed, truncation, labels))
+        labels = sampling_labels(labels, num_images, self.num_classes, seed)
+        return self.sample_in_chunks(self.draw_latents(num_images, seed, truncation, labels))
 
     def part_of(self, latents):
         """The part of the prior that each of latents `(N, 2)` most probably comes from: `(N,)`."""
