@@ -1,8 +1,8 @@
 """Parzen window log-likelihood: the score by which early papers on GANs compared models.
 
 Goodfellow et al. 2014, arXiv:1406.2661, section 5; Makhzani et al. 2015, arXiv:1511.05644, section
-3. Samples of a model become a density by a Gaussian
-around each, whose deviation is chosen on held-out images, and test images are scored by it:
+3. Samples of a model become a density by a Gaussian around each, whose deviation is not chosen on
+test images, and test images are scored by it:
 
     log p(x) = log mean_i N(x; sample_i, deviation^2 I)
 
@@ -62,7 +62,7 @@ def parzen_metrics(model, train, test, num_samples=10_000, num_validation=1000, 
     """The test log-likelihood by Parzen windows around a model's samples.
 
     The deviation is the one of `DEVIATIONS` that is best on the last training images, so that test
-    images choose nothing.
+    images choose nothing. The papers choose it on images that the model has not seen either.
 
     Args:
         model: has `sample` and images in [0, 1].

@@ -14,7 +14,7 @@ def draws(prior, count=20_000, **options):
 @pytest.mark.parametrize("name", CODE_PRIORS)
 def test_densities_integrate_to_one(name):
     prior = code_prior(name, 2, 0.7)
-    side = np.linspace(-6.0, 6.0, 301)
+    side = np.linspace(-6.0, 6.0, 121)
     grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     total = np.exp(log_density(prior, grid)).sum() * (side[1] - side[0]) ** 2
     assert total == pytest.approx(1.0, abs=2e-3)

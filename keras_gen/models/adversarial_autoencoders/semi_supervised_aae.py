@@ -1,7 +1,7 @@
 """Semi-supervised adversarial autoencoder.
 
 Makhzani, Shlens, Jaitly, Goodfellow and Frey, 2015, Adversarial Autoencoders, arXiv:1511.05644,
-section 4 and figure 6.
+section 5 and figure 8.
 
 An image's code has two parts, its class y and its style z. The encoder gives both; one
 discriminator makes the classes look like one-hot vectors drawn uniformly, another the styles like a
@@ -18,10 +18,11 @@ phases:
                      encoder_loss = -E[log C(codes)] - E[log Y(classes)]
     classification:  classifier_loss = -E[log softmax(class_logits)[label]]  of labelled images
 
+As in the paper's appendix, in training the images that enter the encoder have Gaussian noise of
+deviation `input_noise`, so that the classifier does not learn its few images by heart.
+
 Differences from the paper:
-    - Gaussian noise of deviation `input_noise` on the images that enter the encoder in training,
-      so that the classifier does not learn its few images by heart.
-    - The optimizers, the encoder's loss and the first weights: as in `AAE`.
+    - The optimizers, their constant rates, the encoder's loss and the first weights: as in `AAE`.
 
 Shapes: images (B, H, W, C) in [0, 1]; labels (B,); latents (B, latent_dim); classes (B,
 num_classes), rows of probabilities; logits (B, 1).
@@ -108,7 +109,7 @@ class SemiSupervisedAAE(CodedModel):
         ValueError: an argument is none of the above.
 
     Reference:
-        arXiv:1511.05644, section 4.
+        arXiv:1511.05644, section 5.
     """
 
     conditional = True
