@@ -67,13 +67,13 @@ def main(
 
 
 def most_and_least(data, attribute):
-    """The tenth of the images that has most of an attribute, and that which has least."""
+    """The tenth of the images, one at least, with most of an attribute and that with least."""
     values = {"ink": data.examples.mean(axis=(1, 2, 3)), **data.factors}
     if attribute not in values:
         raise ValueError(f"attribute={attribute!r}: give one of {', '.join(values)}.")
-    order = np.argsort(values[attribute], kind="stable")
-    most, *_, least = np.array_split(data.examples[order[::-1]], 10)
-    return most, least
+    order = np.argsort(values[attribute], kind="stable")[::-1]
+    most, least = -(-len(order) // 10), max(len(order) // 10, 1)
+    return data.examples[order[:most]], data.examples[order[-least:]]
 
 
 if __name__ == "__main__":

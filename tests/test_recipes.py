@@ -6,10 +6,12 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 import keras_gen.export.save
+from keras_gen.data import DataSet
 from keras_gen.models import GenerativeModel
 from keras_gen.training import RunOptions, command_line
 from keras_gen.training.results import record
@@ -299,6 +301,16 @@ def test_a_recipe_goes_from_data_to_a_saved_model(name, tmp_path):
         assert config["arguments"][key] == value
     loaded = tf.saved_model.load(str(tmp_path / "exported" / "1"))
     assert loaded.signatures
+
+
+@pytest.mark.parametrize("count", [1, 4, 25, 40])
+def test_arithmetic_has_images_with_most_and_with_least_ink_of_a_set_of_any_size(count):
+    greys = np.random.default_rng(0).permutation(count).astype("uint8")
+    examples = np.tile(greys[:, None, None, None], (1, 2, 2, 1))
+    data = DataSet(name="greys", split="test", examples=examples)
+    most, least = recipe("vae_gan_mnist").most_and_least(data, "ink")
+    assert list(most[:, 0, 0, 0]) == list(range(count))[::-1][: -(-count // 10)]
+    assert list(least[:, 0, 0, 0]) == list(range(count))[: max(count // 10, 1)][::-1]
 
 
 # What is tested is the run's more than the recipe's: two always, the others with the slow tests;
