@@ -40,9 +40,11 @@ def progression_metrics(model, judge, data, num_images=2000):
         [0, 1], of the images under their own labels.
 
     Raises:
-        ValueError: the labels are none of the set's factors.
+        ValueError: the labels are none of the set's factors, or one that has a single value.
     """
     factor = labelled_factor(data)
+    if factor_sizes(data)[factor] < 2:
+        raise ValueError(f"{factor} of {data.name} has one value: there is no other to ask for.")
     images, labels = first_images(data, num_images), np.asarray(data.labels)[:num_images]
     low, high = model.value_range
     shown, squares = 0, 0.0

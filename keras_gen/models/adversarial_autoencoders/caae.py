@@ -55,6 +55,7 @@ latents (B, latent_dim) in (-1, 1); logits (B, 1).
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -471,7 +472,9 @@ class CAAE(GenerativeModel):
         Raises:
             ValueError: labels that the model does not have.
         """
-        values = range(self.num_classes) if labels is None else labels
+        values = np.asarray(range(self.num_classes) if labels is None else labels)
+        if values.ndim != 1 or not len(values):
+            raise ValueError(f"labels={labels!r}: give integers (K,), such as [0], or None.")
         values = sampling_labels(values, len(values), self.num_classes, seed=None)
         codes = self.encode(images)
         latents = tf.repeat(codes, len(values), axis=0)

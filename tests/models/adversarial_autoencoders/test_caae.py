@@ -1,3 +1,5 @@
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -265,6 +267,9 @@ def test_progress_shows_each_image_at_each_value():
     np.testing.assert_allclose(some, progressed[:, [2, 0]], atol=1e-6)
     with pytest.raises(ValueError, match="labels from 1 to 3: give integers from 0 to 2"):
         model.progress(images, labels=[3, 1])
+    for labels in ([], 2):
+        with pytest.raises(ValueError, match=rf"labels={re.escape(repr(labels))}: give integers"):
+            model.progress(images, labels=labels)
 
 
 def test_latents_are_uniform_in_the_cube():
