@@ -3,7 +3,7 @@
     python recipes/avb_four_points.py
     python recipes/avb_four_points.py --adversary-steps 1     the adversary lags behind
 
-Section 6.1 of Mescheder et al. 2017 (arXiv:1701.04722), on smaller networks than theirs and for
+Section 6.2 of Mescheder et al. 2017 (arXiv:1701.04722), on smaller networks than theirs and for
 fewer steps. Measured time, machine and result: results/avb_four_points.json. What to see:
 docs/avb.md.
 """

@@ -1,6 +1,6 @@
 """Four points: posteriors that are known exactly, and what two kinds of encoder make of them.
 
-Mescheder, Nowozin and Geiger 2017, Adversarial Variational Bayes, arXiv:1701.04722, section 6.1.
+Mescheder, Nowozin and Geiger 2017, Adversarial Variational Bayes, arXiv:1701.04722, section 6.2.
 The data are four images, each with one white pixel of four, and the latents have two coordinates.
 A good decoder gives each image its own part of the plane, and the posterior of an image is the
 prior cut down to that part: no Gaussian.
