@@ -79,6 +79,38 @@ def test_the_divergence_of_a_histogram_is_that_of_the_closed_form():
     assert four_points.histogram([[100.0, 0.0]])[:, -1].sum() == 1.0
 
 
+def test_a_gaussian_encoder_is_measured_alike_by_histogram_and_by_integral():
+    rng = np.random.default_rng(1)
+    kernel, bias = rng.normal(size=(2, 4)).astype("float32"), rng.normal(size=4).astype("float32")
+    means, log_variances = rng.normal(0.0, 0.7, size=(4, 2)), rng.normal(-0.7, 0.3, size=(4, 2))
+
+    def of_image(images, values):
+        return values[np.argmax(np.reshape(images, (-1, 4)), axis=1)]
+
+    def draw_codes(images, seed):
+        noise = np.random.default_rng(seed).normal(size=(len(images), 2))
+        return of_image(images, means) + of_image(images, np.exp(log_variances / 2)) * noise
+
+    def elbo(images, seed):
+        logits = draw_codes(images, (seed, 1)) @ kernel + bias
+        pixels = special.log_expit((2.0 * images.reshape(-1, 4) - 1.0) * logits).sum(axis=1)
+        kl = 0.5 * (np.exp(log_variances) + means**2 - 1.0 - log_variances).sum(axis=1)
+        return pixels - of_image(images, kl)
+
+    model = types.SimpleNamespace(
+        decoder=lambda z, training: tf.reshape(z @ kernel + bias, (-1, 1, 4, 1)),
+        encoder=lambda images: of_image(images, np.hstack([means, log_variances])),
+        draw_codes=draw_codes,
+        elbo=elbo,
+        log_weights=None,  # its q has a density
+    )
+    metrics, _ = four_points.compare({"VAE": model}, draws=200_000)
+    value, exact, _ = metrics["VAE_kl_nats"]
+    assert exact > 0.2 and value == pytest.approx(exact, abs=0.03)
+    bound, known, _ = metrics["VAE_elbo_nats"]
+    assert bound == pytest.approx(known, abs=0.04)
+
+
 def test_exact_posteriors_have_no_divergence_and_fill_the_prior(tmp_path):
     metrics, clouds = four_points.compare({"AVB": quadrants()}, draws=200_000)
     value, _, _ = metrics["AVB_kl_nats"]

@@ -35,7 +35,6 @@ def test_the_evidence_of_a_linear_gaussian_model_is_met_within_a_twentieth_of_a_
     estimate = annealed_importance_log_likelihood(
         *model, 300, 5, step_size=0.3, jit_compile=jit_compile
     )
-    print(np.abs(estimate.log_likelihood_nats - exact).max(), estimate.effective_sample_size)
     np.testing.assert_allclose(estimate.log_likelihood_nats, exact, atol=0.05)
     assert 0.5 < estimate.acceptance <= 1.0
     assert estimate.effective_sample_size.min() > 1000

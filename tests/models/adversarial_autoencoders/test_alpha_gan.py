@@ -109,6 +109,17 @@ def test_a_training_step_is_algorithm_1_worked_out_in_numpy(wrap):
         assert not np.allclose(expected[name], weights[name], rtol=1e-2)
 
 
+def test_an_evaluation_measures_what_a_training_step_does():
+    images, latents, weights = given()
+    model = linear(dict.fromkeys(NAMES, 0.0), weights)
+    logs, _ = step(model, images, latents)
+    model.reset_metrics()
+    evaluated = model.test_step(tf.constant(images.reshape(-1, *SHAPE), "float32"))
+    assert set(evaluated) == set(logs)
+    for name, value in logs.items():
+        assert float(evaluated[name]) == pytest.approx(float(value), rel=1e-5), name
+
+
 def test_the_networks_are_updated_in_the_order_of_algorithm_1():
     model = linear()
     order = []

@@ -87,6 +87,12 @@ def test_moments_of_a_noise_basis_are_those_of_many_latents():
     np.testing.assert_allclose(model.encode(images[:1]), means[:1], rtol=1e-5)
 
 
+def test_posteriors_are_narrow_and_in_the_middle_at_first():
+    offsets, amplitudes = AVB(**BASIS).encoder(images_of(5))
+    np.testing.assert_allclose(offsets, 0.0, atol=1e-3)
+    assert 0.0 < np.min(amplitudes) and np.max(amplitudes) < 0.1  # about exp(-5)
+
+
 def test_weights_of_a_noise_network_do_not_shrink_with_the_size_of_the_basis():
     for noise_basis in (1, 20):
         network = build_noise_network(noise_basis, 64, 3)
@@ -127,6 +133,62 @@ def test_networks_follow_the_gradient_of_their_latents_alone(arguments, monkeypa
     moves = [value - variable.numpy() for value, variable in zip(before, variables, strict=True)]
     slope = sum(np.sum(move * each) for move, each in zip(moves, direction, strict=True))
     assert slope == pytest.approx(expected, rel=0.01)
+
+
+def test_the_logs_and_the_bound_are_those_worked_out_in_numpy(monkeypatch):
+    model = with_wide_posteriors(adversary_steps=2)
+    model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
+    images = images_of(4)
+    noise = model.noise_for(images, (1, 2))
+    prior_latents = np.random.default_rng(4).normal(size=(4, 2)).astype("float32")
+    monkeypatch.setattr(model, "noise_for", lambda images, seed: noise)
+    monkeypatch.setattr(model, "latents_for", lambda images, seed: tf.constant(prior_latents))
+
+    posterior = model.posterior(images, noise)
+    latents, means, deviations = (np.asarray(each, "float64") for each in posterior)
+    given = model.adversary([images, (latents - means) / deviations])[:, 0].numpy()
+    given_prior = model.adversary([images, prior_latents])[:, 0].numpy()
+    log_ratios = stats.norm.logpdf(latents, means, deviations) - stats.norm.logpdf(latents)
+    kl = given + log_ratios.sum(axis=1)
+    logits = model.decoder(latents).numpy()
+    pixels = stats.bernoulli.logpmf(images, 1.0 / (1.0 + np.exp(-logits))).sum(axis=(1, 2, 3))
+    expected = {
+        "negative_elbo_nats": np.mean(kl - pixels),
+        "reconstruction_nats": -np.mean(pixels),
+        "kl_nats": np.mean(kl),
+        "contrast_kl_nats": np.mean(given),
+        "adversary_loss": np.mean(np.logaddexp(0.0, -given) + np.logaddexp(0.0, given_prior)),
+    }
+    np.testing.assert_allclose(model.elbo(images), pixels - kl, rtol=1e-4)
+    trained_on = np.stack([1.0 - images, images], axis=1).reshape(8, 2, 3, 1)  # the last one counts
+    for step, batch in ((model.train_step, trained_on), (model.test_step, images)):
+        model.reset_metrics()
+        logs = step(tf.constant(batch))
+        for name, value in expected.items():
+            assert float(logs[name]) == pytest.approx(value, rel=1e-4), name
+
+
+def test_every_draw_of_a_step_is_its_own(monkeypatch):
+    model = AVB(**{**BASIS, "adversary_steps": 2})
+    model.compile()
+    seeds, batches = [], []
+    noise_for, latents_for = model.noise_for, model.latents_for
+
+    def record(draw):
+        def recorded(images, seed):
+            seeds.append(tuple(np.asarray(seed)))
+            batches.append(np.asarray(images))
+            return draw(images, seed)
+
+        return recorded
+
+    monkeypatch.setattr(model, "noise_for", record(noise_for))
+    monkeypatch.setattr(model, "latents_for", record(latents_for))
+    images = np.linspace(0.0, 1.0, 8 * 6, dtype="float32").reshape(8, 2, 3, 1)
+    model.train_step(tf.constant(images))
+    assert len(set(seeds)) == len(seeds) == 5
+    for found, first in zip(batches, (0, 0, 1, 1, 1), strict=True):
+        np.testing.assert_array_equal(found, images[first::2])
 
 
 def test_without_a_basis_encode_is_the_mean_over_noise():
