@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras_gen.layers.checks import check_positive
 from keras_gen.layers.priors import sample_latents
 
-_NODES = 200  # of the quadrature along a stretch of the roll
+_NODES = 2000  # of the quadrature along the roll; at least a tenth of them on a stretch
 
 
 class NormalPrior:
@@ -114,13 +114,14 @@ class SwissRollPrior:
     def part_log_densities(self, latents):
         """Of latents `(N, 2)`: the noise's density, integrated along each stretch by midpoints."""
         latents = np.asarray(latents, "float64")
-        u = (np.arange(self.num_parts * _NODES) + 0.5) / (self.num_parts * _NODES)
+        nodes = max(_NODES // self.num_parts, _NODES // 10)
+        u = (np.arange(self.num_parts * nodes) + 0.5) / (self.num_parts * nodes)
         angles = 3.0 * np.pi * np.sqrt(u)
         roll = 0.5 * self.scale * angles * np.stack([np.cos(angles), np.sin(angles)])
         squares = (latents[:, :1] - roll[0]) ** 2 + (latents[:, 1:] - roll[1]) ** 2
         log_terms = -0.5 * squares / self.deviation**2  # (N, num_parts * nodes)
-        by_part = log_terms.reshape(len(latents), self.num_parts, _NODES)
-        constant = math.log(_NODES * 2.0 * math.pi * self.deviation**2)
+        by_part = log_terms.reshape(len(latents), self.num_parts, nodes)
+        constant = math.log(nodes * 2.0 * math.pi * self.deviation**2)
         return np.logaddexp.reduce(by_part, axis=2).T - constant
 
 

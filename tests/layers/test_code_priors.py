@@ -20,6 +20,16 @@ def test_densities_integrate_to_one(name):
     assert total == pytest.approx(1.0, abs=2e-3)
 
 
+def test_the_rolls_density_does_not_change_with_the_number_of_its_stretches():
+    latents = np.random.default_rng(0).uniform(-5.0, 5.0, size=(200, 2))
+    whole, halves, tenths = (
+        log_density(code_prior("swiss_roll", 2, 1.0, num_parts), latents)
+        for num_parts in (1, 2, 10)
+    )
+    np.testing.assert_allclose(whole, tenths, atol=1e-6)
+    np.testing.assert_allclose(halves, tenths, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", CODE_PRIORS)
 def test_draws_follow_the_density(name):
     """Counts in the cells of a grid against the density's integral over each."""
