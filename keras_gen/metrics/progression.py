@@ -40,11 +40,9 @@ def progression_metrics(model, judge, data, num_images=2000):
         [0, 1], of the images under their own labels.
 
     Raises:
-        ValueError: the labels are none of the set's factors, or one that has a single value.
+        ValueError: the labels are none of the set's factors, or the model knows a single value.
     """
     factor = labelled_factor(data)
-    if factor_sizes(data)[factor] < 2:
-        raise ValueError(f"{factor} of {data.name} has one value: there is no other to ask for.")
     images, labels = first_images(data, num_images), np.asarray(data.labels)[:num_images]
     low, high = model.value_range
     shown, squares = 0, 0.0
@@ -53,6 +51,8 @@ def progression_metrics(model, judge, data, num_images=2000):
         batch, own = images[start : start + _BATCH], labels[start : start + _BATCH]
         progressed = np.asarray(model.progress(batch))  # (B, K, H, W, C)
         count, values = progressed.shape[:2]
+        if values < 2:
+            raise ValueError(f"model knows one value of {factor}: there is no other to ask for.")
         before, after = (
             _read(judge, each) for each in (batch, progressed.reshape(-1, *batch.shape[1:]))
         )

@@ -141,10 +141,10 @@ def test_labels_that_are_no_factor_are_refused():
 
 
 def test_an_attribute_of_one_value_is_refused():
-    data, one = a_set(), np.zeros(12, "int64")
-    data = dataclasses.replace(data, labels=one, factors={**data.factors, "left": one})
-    with pytest.raises(ValueError, match="left of painted has one value"):
-        progression_metrics(Painter(), judge, data)
+    model = Painter()
+    model.progress = lambda images: np.asarray(images)[:, None]
+    with pytest.raises(ValueError, match="model knows one value of left"):
+        measured(model)
 
 
 def test_the_picture_has_a_row_for_each_image(tmp_path):
