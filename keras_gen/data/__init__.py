@@ -13,6 +13,7 @@ from keras_gen.data.loading import EMBEDDED, load, load_or_stand_in
 from keras_gen.data.points import PointSet
 from keras_gen.data.semi_supervised import SemiSupervisedSet, hide_labels, semi_supervised
 from keras_gen.data.shapes import draw_shapes
+from keras_gen.data.unpaired import UnpairedSet, load_unpaired
 
 __all__ = [
     "AGE_GROUPS",
@@ -23,6 +24,7 @@ __all__ = [
     "DataUnavailableError",
     "PointSet",
     "SemiSupervisedSet",
+    "UnpairedSet",
     "binarize",
     "check_pixels",
     "draw_shapes",
@@ -32,5 +34,6 @@ __all__ = [
     "load_by_factor",
     "load_faces",
     "load_or_stand_in",
+    "load_unpaired",
     "semi_supervised",
 ]

@@ -174,3 +174,11 @@ def read_batches(
     options.autotune.enabled = False
     steps = indices.enumerate(draws.start_step if draws else 0)
     return steps.map(read, num_parallel_calls=2).prefetch(4).with_options(options)
+
+
+def in_turn(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Rows of two tensors in turn: two of `(B, ...)` as `(2 B, ...)`."""
+    pairs = tf.stack([first, second], axis=1)
+    merged = tf.reshape(pairs, tf.concat([[-1], tf.shape(first)[1:]], axis=0))
+    count = first.shape[0]
+    return tf.ensure_shape(merged, (2 * count if count else None, *first.shape[1:]))

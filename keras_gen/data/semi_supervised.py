@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_gen.data.dataset import DataSet
 from keras_gen.data.errors import DataError
+from keras_gen.data.pipeline import in_turn
 
 UNKNOWN = -1
 
@@ -111,18 +112,12 @@ class SemiSupervisedSet(DataSet):
             self.labelled.batches(batch_size // 2, seed=(seed + 1) % 2**63, labels=True, **where),
         )
 
-        def in_turn(images, labelled):
+        def both(images, labelled):
             labelled_images, known = labelled
             unknown = tf.fill(tf.shape(known), tf.cast(UNKNOWN, known.dtype))
-            return _in_turn(images, labelled_images), _in_turn(unknown, known)
+            return in_turn(images, labelled_images), in_turn(unknown, known)
 
-        return tf.data.Dataset.zip(halves).map(in_turn)
-
-
-def _in_turn(first, second):
-    """Rows of two tensors in turn."""
-    shape = (2 * first.shape[0], *first.shape[1:])
-    return tf.reshape(tf.stack([first, second], axis=1), shape)
+        return tf.data.Dataset.zip(halves).map(both)
 
 
 def semi_supervised(data, num_labelled, seed):

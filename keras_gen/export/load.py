@@ -140,6 +140,23 @@ class ExportedModel:
         """
         return self.call("complete", seed=_checked_seed(seed), images=images)["images"]
 
+    def translate(self, images, to="b"):
+        """Translates images to one of two domains, of a model that translates.
+
+        Args:
+            images: `(B, H, W, C)` in `value_range`, of the other domain.
+            to: `"a"` or `"b"`.
+
+        Returns:
+            float32 `(B, H, W, C)`: those that the model's own `translate` gives.
+
+        Raises:
+            ValueError: an argument is none of the above, or the model does not translate.
+        """
+        if to not in ("a", "b"):
+            raise ValueError(f"to={to!r}: give 'a' or 'b'.")
+        return self.call(f"translate_to_{to}", images=images)["images"]
+
     def _sampling_labels(self, num_images, seed, labels):
         """The labels to sample with, checked or drawn; None for a model without classes."""
         takes_labels = "labels" in self.description["signatures"].get("sample", {}).get(

@@ -3,10 +3,11 @@
 A signature follows from the methods that a model has, not from its class:
 
     decode(latents)                              decode, latent_dim, image_shape
-    sample(seed, num_images)                     the same, and draw_latents
+    sample(seed, num_images)                     the same, and draw_latents; or draw_images
     sample_truncated(seed, num_images, truncation)   if draw_latents takes a truncation
     encode(images), reconstruct(images), log_prob(images)    the method of that name, image_shape
     complete(seed, images)                       draw_completions, image_shape
+    translate_to_a(images), translate_to_b(images)           the method of that name, image_shape
 
 Of a conditional model, with num_classes, all of them but those whose method takes no labels have
 one more input, labels, a class for each image or latent. In sampling they are decode's, or where it
@@ -40,7 +41,17 @@ def build_signatures(model):
         ValueError: the methods allow no signature.
     """
     signatures = {}
-    builders = (_decode, _sample, _sample_truncated, _encode, _reconstruct, _log_prob, _complete)
+    builders = (
+        _decode,
+        _translate_to_b,
+        _translate_to_a,
+        _sample,
+        _sample_truncated,
+        _encode,
+        _reconstruct,
+        _log_prob,
+        _complete,
+    )
     for build in builders:
         function = build(model)
         if function is not None:
@@ -68,7 +79,17 @@ def _decode(model):
     return decode
 
 
+def _translate_to_b(model):
+    return _of_images(model, "translate_to_b", "images")
+
+
+def _translate_to_a(model):
+    return _of_images(model, "translate_to_a", "images")
+
+
 def _sample(model):
+    if _has(model, "draw_images", "image_shape"):
+        return _sample_without_latents(model)
     if not _has(model, "decode", "latent_dim", "image_shape", "draw_latents"):
         return None
 
@@ -81,8 +102,19 @@ def _sample(model):
     return sample
 
 
+def _sample_without_latents(model):
+    @tf.function(input_signature=_SAMPLE_INPUTS)
+    def sample(seed, num_images):
+        num_images = _checked_num_images(num_images)
+        return {"images": _as_images(model, model.draw_images(num_images, tf.stack([seed, 0])))}
+
+    return sample
+
+
 def _sample_truncated(model):
-    if _sample(model) is None or "truncation" not in _parameters(model.draw_latents):
+    if not _has(model, "draw_latents") or _sample(model) is None:
+        return None
+    if "truncation" not in _parameters(model.draw_latents):
         return None
     truncation_spec = tf.TensorSpec((), "float32", "truncation")
     label_specs = _sampling_label_specs(model)

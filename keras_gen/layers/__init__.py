@@ -16,6 +16,8 @@ from keras_gen.layers.bijectors import (
 from keras_gen.layers.code_priors import CODE_PRIORS, code_prior
 from keras_gen.layers.couplings import AdditiveCoupling, AffineCoupling, SplineCoupling
 from keras_gen.layers.dropout import Dropout
+from keras_gen.layers.image_pool import ImagePool
+from keras_gen.layers.instance_norm import instance_normalization
 from keras_gen.layers.latent_dropout import LatentDropout
 from keras_gen.layers.learned_constant import LearnedConstant
 from keras_gen.layers.masked_conv import MaskedConv2D
@@ -47,6 +49,7 @@ __all__ = [
     "LATENT_DISTRIBUTIONS",
     "DiagonalBiLSTM",
     "Dropout",
+    "ImagePool",
     "LatentDropout",
     "LearnedConstant",
     "MaskedConv2D",
@@ -56,6 +59,7 @@ __all__ = [
     "batch_normalization",
     "check_latent_distribution",
     "code_prior",
+    "instance_normalization",
     "replica_share",
     "sample_latents",
     "update_spectral_norms",

@@ -18,9 +18,37 @@ def replica_share(draw, batch_size):
     Returns:
         `(batch_size, ...)`.
     """
+    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+    return own_rows(draw(replicas * batch_size), batch_size)
+
+
+def gather_replicas(values):
+    """The rows of all replicas, in the order of the global batch.
+
+    Args:
+        values: this replica's rows `(B, ...)`; B is the same on all replicas.
+
+    Returns:
+        `(N, ...)`, the same on all replicas; with one replica, `values`.
+    """
     context = tf.distribute.get_replica_context()
-    replicas = context.num_replicas_in_sync
-    if replicas == 1:
-        return draw(batch_size)
+    if context.num_replicas_in_sync == 1:
+        return values
+    return context.all_gather(values, axis=0)
+
+
+def own_rows(values, batch_size):
+    """This replica's rows of values of the global batch.
+
+    Args:
+        values: `(N, ...)`, of all replicas.
+        batch_size: rows of each replica.
+
+    Returns:
+        `(batch_size, ...)`; with one replica, `values`.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return values
     start = context.replica_id_in_sync_group * batch_size
-    return draw(replicas * batch_size)[start : start + batch_size]
+    return values[start : start + batch_size]

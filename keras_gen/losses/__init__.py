@@ -11,6 +11,7 @@ from keras_gen.losses.adversarial import (
     wasserstein_critic,
     wasserstein_generator,
 )
+from keras_gen.losses.distances import mean_absolute_difference
 from keras_gen.losses.divergences import (
     bernoulli_kl_to_uniform,
     categorical_kl_to_uniform,
@@ -57,6 +58,7 @@ __all__ = [
     "least_squares_generator",
     "logistic_mixture_log_likelihood",
     "log_normal_kl",
+    "mean_absolute_difference",
     "minimax_discriminator",
     "minimax_generator",
     "mixing_weights",

@@ -34,6 +34,7 @@ from keras_gen.models import (
     ConditionalVAE,
     ConvAutoencoder,
     ConvVAE,
+    CycleGAN,
     DenoisingAutoencoder,
     GatedPixelCNN,
     GenerativeModel,
@@ -179,6 +180,27 @@ MODELS = {
             "filters": 4,
             "packing": 2,
             "generator_loss": "minimax",
+        },
+    ),
+    "CycleGAN-no_pool": (
+        CycleGAN,
+        {
+            "image_shape": (16, 16, 1),
+            "filters": 2,
+            "num_blocks": 1,
+            "patch_size": 34,
+            "pool_size": 0,
+        },
+    ),
+    "CycleGAN": (
+        CycleGAN,
+        {
+            "image_shape": (16, 12, 3),
+            "filters": 4,
+            "num_blocks": 2,
+            "patch_size": 16,
+            "identity_weight": 0.5,
+            "pool_size": 3,
         },
     ),
     "Autoencoder": (

@@ -60,7 +60,12 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import batch_normalization, replica_share, sample_latents
-from keras_gen.losses import minimax_discriminator, non_saturating_generator, total_variation
+from keras_gen.losses import (
+    mean_absolute_difference,
+    minimax_discriminator,
+    non_saturating_generator,
+    total_variation,
+)
 from keras_gen.models.base import (
     GenerativeModel,
     check_image_shape,
@@ -504,8 +509,3 @@ class CAAE(GenerativeModel):
         seed = sampling_seed(seed)
         labels = sampling_labels(labels, num_images, self.num_classes, seed)
         return self.sample_in_chunks(self.draw_latents(num_images, seed, truncation), labels)
-
-
-def mean_absolute_difference(images, reconstructions):
-    """mean |images - reconstructions|, a scalar."""
-    return ops.mean(ops.abs(images - reconstructions))

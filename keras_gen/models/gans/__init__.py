@@ -1,6 +1,7 @@
 """Generative adversarial networks."""
 
 from keras_gen.models.gans.conditional_gan import ConditionalGAN
+from keras_gen.models.gans.cyclegan import CycleGAN
 from keras_gen.models.gans.dcgan import DCGAN
 from keras_gen.models.gans.gan import GAN
 from keras_gen.models.gans.gumbel_gan import GumbelGAN
@@ -20,6 +21,7 @@ __all__ = [
     "WGAN",
     "WGANGP",
     "ConditionalGAN",
+    "CycleGAN",
     "GumbelGAN",
     "HackedGAN",
     "PacGAN",
