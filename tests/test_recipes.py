@@ -241,6 +241,13 @@ TINY = {
         "steps": 3,
     },
     "sn_gan_mnist": {"data": "digits", "image_size": 8, "filters": 4, "batch_size": 16, "steps": 3},
+    "cyclegan_facades": {"data": ["digits", "digits"], "image_size": 16, "steps": 3},
+    "cyclegan_mnist_usps": {
+        "data": ["digits", "digits"],
+        "image_size": 16,
+        "batch_size": 2,
+        "steps": 3,
+    },
     "conditional_gan_mnist": {
         "data": "digits",
         "image_size": 8,
