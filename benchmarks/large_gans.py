@@ -1,0 +1,67 @@
+"""Step time and peak memory of the large GANs: of their small presets, and of the paper's.
+
+    python -m benchmarks.large_gans cyclegan_digits
+    python -m benchmarks.large_gans cyclegan_paper --steps 1
+
+One row a process, because the peak is the process'. Noise stands for images: a step's time does not
+depend on what it sees. The time is that of the processor, too: on a machine that others use, the
+second number says more.
+"""
+
+import math
+import time
+from typing import Annotated, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tyro
+
+from keras_gen.models import CycleGAN
+from keras_gen.training.environment import peak_memory_mib
+
+
+def cyclegan_digits():
+    """CycleGAN of `cyclegan_mnist_usps`: 32x32, batches of 16."""
+    return CycleGAN.from_preset("small", (32, 32, 1)), 16
+
+
+def cyclegan_facades():
+    """CycleGAN of `cyclegan_facades`: 128x128, batches of 1."""
+    return CycleGAN.from_preset("small", (128, 128, 3)), 1
+
+
+def cyclegan_paper():
+    """CycleGAN as in the paper: 256x256, batches of 1."""
+    return CycleGAN.from_preset("paper", (256, 256, 3)), 1
+
+
+ROWS = {row.__name__: row for row in (cyclegan_digits, cyclegan_facades, cyclegan_paper)}
+
+
+def main(row: Annotated[Literal[tuple(ROWS)], tyro.conf.Positional], steps: int = 10):
+    """Trains a row's model for some steps, after one that builds its graph.
+
+    Args:
+        row: which model.
+        steps: how many steps are timed.
+    """
+    keras.utils.set_random_seed(0)
+    model, batch_size = ROWS[row]()
+    model.compile()
+    shape = (batch_size * model.batches_per_step, *model.image_shape)
+    images = np.random.default_rng(0).uniform(*model.value_range, shape).astype("float32")
+    data = tf.data.Dataset.from_tensors(images).repeat()
+    model.fit(data, steps_per_epoch=1, verbose=0)
+    before = time.perf_counter(), time.process_time()
+    model.fit(data, steps_per_epoch=steps, verbose=0)
+    seconds, processor = time.perf_counter() - before[0], time.process_time() - before[1]
+    count = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    print(
+        f"{row}: {count:,} parameters, batch {batch_size}: {seconds / steps:.3f} s a step "
+        f"({processor / steps:.3f} s of processor time), peak {peak_memory_mib():,.0f} MiB"
+    )
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
