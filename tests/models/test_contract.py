@@ -196,8 +196,8 @@ MODELS = {
         CycleGAN,
         {
             "image_shape": (16, 12, 3),
-            "filters": 4,
-            "num_blocks": 2,
+            "filters": 2,
+            "num_blocks": 1,
             "patch_size": 16,
             "identity_weight": 0.5,
             "pool_size": 3,

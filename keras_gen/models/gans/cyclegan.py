@@ -66,6 +66,7 @@ from keras_gen.models.base import (
 DOMAINS = ("a", "b")
 # Side of the patch that a score sees -> how many of the discriminator's layers halve the image.
 PATCH_SIZES = {16: 1, 34: 2, 70: 3}
+_PIXELS_AT_ONCE = 2**20  # in a call of `translate`: bounds its memory
 
 
 def _weights():
@@ -445,8 +446,10 @@ class CycleGAN(GenerativeModel):
         if images.shape.rank != 4 or tuple(images.shape[1:]) != self.image_shape:
             shape = ", ".join(map(str, self.image_shape))
             raise ValueError(f"images of shape {tuple(images.shape)}: give (N, {shape}).")
-        decode = self.translate_to_a if to == "a" else self.translate_to_b
-        return self.sample_in_chunks(images, decode=decode)
+        translate = self.translate_to_a if to == "a" else self.translate_to_b
+        at_once = max(1, _PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
+        chunks = range(0, max(1, len(images)), at_once)
+        return tf.concat([translate(images[first : first + at_once]) for first in chunks], axis=0)
 
     def there_and_back(self, images, via="b"):
         """Images translated to the domain `via` and back again: their reconstructions.
@@ -469,7 +472,9 @@ class CycleGAN(GenerativeModel):
         """`sample` with `seed` as `(2,)` integers."""
         shuffle = tf.random.experimental.stateless_shuffle
         order = shuffle(tf.range(self.exemplars.shape[0]), seed, alg="philox")[:num_images]
-        fakes = self.translate_to_b(tf.gather(self.exemplars.value, order))
+        chosen = tf.gather(self.exemplars.value, order)
+        # One at a time, as exemplars may be large.
+        fakes = tf.map_fn(lambda image: self.translate_to_b(image[None])[0], chosen)
         return tf.gather(fakes, tf.range(num_images) % tf.size(order))
 
     def sample(self, num_images, seed=None, labels=None, truncation=None):
