@@ -4,7 +4,7 @@
     python recipes/cyclegan_mnist_usps.py --identity-weight 0.5
     python recipes/cyclegan_mnist_usps.py --data path/to/one path/to/other --image-size 128
 
-Digits of 32x32 pixels, batches of 16 of each kind. Measured: does a translated digit keep its
+Digits of 32x32 pixels, batches of 8 of each kind. Measured: does a translated digit keep its
 class, to a classifier of the other kind? Result: results/cyclegan_mnist_usps.json.
 """
 
@@ -27,8 +27,8 @@ def main(
     cycle_weight: float = 10.0,
     identity_weight: float = 0.0,
     pool_size: int = 50,
-    decay_steps: int = 5_000,
-    batch_size: int = 16,
+    decay_steps: int = 4_000,
+    batch_size: int = 8,
     steps: int | None = None,
     epochs: int | None = None,
     seed: int = 0,
