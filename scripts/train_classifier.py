@@ -3,9 +3,10 @@ r"""Trains the small classifiers whose activations are the features of the sampl
     python scripts/train_classifier.py mnist --out mnist.npz
     python scripts/train_classifier.py fashion_mnist --flip --rotation 5 --scale 0.05 --shift 0.05 \
         --out fashion_mnist.npz
+    python scripts/train_classifier.py usps --epochs 10 --batch-size 64 --out usps.npz
     python scripts/train_classifier.py path/to/your/images --image-size 64 --out mine.npz
 
-The first two commands made the files in keras_gen/metrics/weights; each file holds its settings
+The first three commands made the files in keras_gen/metrics/weights; each file holds its settings
 and its test accuracy. `keras_gen.metrics.extractors.get_extractor` takes any of them.
 
 Training sees the train split only, and the test split is measured once, at the end. To choose

@@ -1,7 +1,7 @@
 """Small convolutional classifiers as feature extractors: their network, their files, their use.
 
-`scripts/train_classifier.py` trains them. Those for MNIST and Fashion-MNIST come with the package,
-in `weights/`; a file trained on other data serves in the same way.
+`scripts/train_classifier.py` trains them. Those for MNIST, Fashion-MNIST and USPS come with the
+package, in `weights/`; a file trained on other data serves in the same way.
 """
 
 import hashlib

@@ -9,7 +9,7 @@ from keras_gen.metrics.classifiers import ClassifierExtractor
 from keras_gen.metrics.extraction import Extracted, check_channels
 from keras_gen.metrics.inception import InceptionExtractor
 
-SHIPPED = ("fashion_mnist", "mnist")
+SHIPPED = ("fashion_mnist", "mnist", "usps")
 _WEIGHTS = pathlib.Path(__file__).parent / "weights"
 
 
@@ -31,8 +31,8 @@ def get_extractor(name_or_path):
     """A feature extractor; the same object for the same name or unchanged file.
 
     Args:
-        name_or_path: "mnist" or "fashion_mnist", classifiers that come with the package;
-            "inception", whose weights are fetched; "pixels"; or the path of an `.npz` file
+        name_or_path: "mnist", "fashion_mnist" or "usps", classifiers that come with the
+            package; "inception", whose weights are fetched; "pixels"; or the path of an `.npz` file
             that `scripts/train_classifier.py` wrote.
 
     Raises:

@@ -28,8 +28,9 @@ WEIGHTS = pathlib.Path(inception.__file__).parent / "weights"
 SHA256 = {
     "mnist": "f733a31eb2d1e6e9c63268d11411aacddeca80254239c0ca9b1c820ede622b55",
     "fashion_mnist": "0c882a2ddaefba85ce0a968ad3bcf8f01a8deb7c49a882045029b44df1b77d7e",
+    "usps": "268e1ed2f4ea394ffb34a274492dab750e1f7e5186397834e8b934161bd12f3f",
 }
-LEAST_ACCURACY = {"mnist": 0.994, "fashion_mnist": 0.92}
+LEAST_ACCURACY = {"mnist": 0.994, "fashion_mnist": 0.92, "usps": 0.965}
 RANDOM = np.random.default_rng(0)
 DIGITS = RANDOM.integers(0, 256, (300, 28, 28, 1), "uint8")
 
@@ -80,8 +81,9 @@ def test_shipped_weights_are_the_recorded_files_below_a_megabyte(name):
     extractor = get_extractor(name)
     assert (extractor.name, extractor.digest) == (name, SHA256[name][:16])
     assert extractor.test_accuracy >= LEAST_ACCURACY[name]
-    assert extractor.metadata["num_test_images"] == 10_000
-    assert extractor.metadata["num_train_images"] == 60_000
+    counts = (2_007, 7_291) if name == "usps" else (10_000, 60_000)
+    assert extractor.metadata["num_test_images"] == counts[0]
+    assert extractor.metadata["num_train_images"] == counts[1]
     assert extractor.digest in extractor.description
 
 
@@ -98,7 +100,8 @@ def test_shipped_classifiers_have_their_recorded_accuracy_on_the_test_split(name
 def test_shipped_classifiers_describe_themselves(name):
     extractor = get_extractor(name)
     assert (extractor.num_features, extractor.num_classes) == (128, 10)
-    assert extractor.image_shape == (28, 28, 1) and len(extractor.class_names) == 10
+    side = 16 if name == "usps" else 28
+    assert extractor.image_shape == (side, side, 1) and len(extractor.class_names) == 10
     found = extractor(DIGITS[:3])
     assert found.features.shape == (3, 128) and found.features.dtype == np.float32
     assert found.probabilities.shape == (3, 10) and found.probabilities.dtype == np.float32

@@ -92,7 +92,8 @@ def test_a_classifier_of_other_classes_is_refused(test_sets):
 
 
 def test_digits_are_judged_by_what_comes_with_the_package():
-    assert shipped_classifier(types.SimpleNamespace(name="mnist")).name == "mnist"
+    for name in ("mnist", "usps"):
+        assert shipped_classifier(types.SimpleNamespace(name=name)).name == name
     assert shipped_classifier(types.SimpleNamespace(name="path/to/mine")) is None
 
 
