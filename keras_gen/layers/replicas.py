@@ -11,12 +11,13 @@ def replica_share(draw, batch_size):
     on the same batch. Drawing N times too much costs little beside the networks.
 
     Args:
-        draw: a function from a number of rows n to a tensor `(n, ...)`, the same on all replicas.
+        draw: a function from a number of rows n to a tensor `(n, ...)`, or a list of such, the
+            same on all replicas.
         batch_size: rows that this replica needs. Equal on all replicas, as in training; where the
             last batch of an evaluation is cut unevenly, two replicas may share a row.
 
     Returns:
-        `(batch_size, ...)`.
+        `(batch_size, ...)`, or a list of such.
     """
     replicas = tf.distribute.get_replica_context().num_replicas_in_sync
     return own_rows(draw(replicas * batch_size), batch_size)
@@ -41,14 +42,14 @@ def own_rows(values, batch_size):
     """This replica's rows of values of the global batch.
 
     Args:
-        values: `(N, ...)`, of all replicas.
+        values: `(N, ...)`, of all replicas, or a list of such.
         batch_size: rows of each replica.
 
     Returns:
-        `(batch_size, ...)`; with one replica, `values`.
+        `(batch_size, ...)`, or a list of such; with one replica, `values`.
     """
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return values
     start = context.replica_id_in_sync_group * batch_size
-    return values[start : start + batch_size]
+    return tf.nest.map_structure(lambda each: each[start : start + batch_size], values)

@@ -144,6 +144,21 @@ def dragan_noise(images, seed, count=None):
     return mixing * 0.5 * ops.std(images) * uniform
 
 
+def drift_penalty(real_logits):
+    """E[D(x)^2] at real images.
+
+    Karras et al. 2018, arXiv:1710.10196, appendix A.1, where its weight is 0.001. A Wasserstein
+    loss does not change when a constant is added to all scores; this keeps them near zero.
+
+    Args:
+        real_logits: logits of real images, of any shape.
+
+    Returns:
+        Scalar, at least 0.
+    """
+    return ops.mean(ops.square(_at_least_float32(real_logits)))
+
+
 def clip_weights(network, bound):
     """Clips every trainable variable of a network to [-bound, bound].
 

@@ -11,6 +11,7 @@ from keras_gen.losses import (
     clip_weights,
     dragan_noise,
     dragan_penalty,
+    drift_penalty,
     gradient_penalty,
     mixing_weights,
     r1_penalty,
@@ -355,3 +356,7 @@ def test_clipping_keeps_replicas_equal(mirrored, within_replicas):
 def test_clipping_refuses_bounds_that_are_not_above_zero(bound):
     with pytest.raises(ValueError, match="bound="):
         clip_weights(_network(), bound)
+
+
+def test_drift_is_the_mean_square_of_the_scores():
+    assert float(drift_penalty(tf.constant([[1.0], [-3.0]], "bfloat16"))) == 5.0
