@@ -42,7 +42,9 @@ from keras_gen.models.gans import (
     GumbelGAN,
     HackedGAN,
     PacGAN,
+    ProGAN,
     SequenceLSTM,
+    StyleGAN,
 )
 
 __all__ = [
@@ -82,7 +84,9 @@ __all__ = [
     "GumbelVAE",
     "HackedGAN",
     "PacGAN",
+    "ProGAN",
     "QuadrantCVAE",
     "SequenceLSTM",
     "SparseAutoencoder",
+    "StyleGAN",
 ]

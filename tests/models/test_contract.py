@@ -47,11 +47,13 @@ from keras_gen.models import (
     PixelCNN,
     PixelRNN,
     PointRealNVP,
+    ProGAN,
     QuadrantCVAE,
     RealNVP,
     SemiSupervisedAAE,
     SequenceLSTM,
     SparseAutoencoder,
+    StyleGAN,
 )
 from keras_gen.training import checkpoints
 
@@ -201,6 +203,32 @@ MODELS = {
             "patch_size": 16,
             "identity_weight": 0.5,
             "pool_size": 3,
+        },
+    ),
+    # The second training step is the first of another stage.
+    "ProGAN": (
+        ProGAN,
+        {
+            "image_shape": IMAGE_SHAPE,
+            "latent_dim": 3,
+            "filters": (4, 3),
+            "phase_images": BATCH,
+            "group_size": 2,
+            "penalty_weight": 5.0,
+            "ema_decay": 0.9,
+        },
+    ),
+    "StyleGAN": (
+        StyleGAN,
+        {
+            "image_shape": (16, 16, 1),
+            "latent_dim": 3,
+            "filters": (4, 4, 3),
+            "mapping_layers": 1,
+            "phase_images": BATCH,
+            "mixing_probability": 0.5,
+            "r1_weight": 1.0,
+            "group_size": 2,
         },
     ),
     "Autoencoder": (

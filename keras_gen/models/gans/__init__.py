@@ -8,8 +8,10 @@ from keras_gen.models.gans.gumbel_gan import GumbelGAN
 from keras_gen.models.gans.hacked_gan import HackedGAN
 from keras_gen.models.gans.least_squares_gan import LSGAN
 from keras_gen.models.gans.pac_gan import PacGAN
+from keras_gen.models.gans.progan import ProGAN
 from keras_gen.models.gans.sequence_lstm import SequenceLSTM
 from keras_gen.models.gans.sn_gan import SNGAN
+from keras_gen.models.gans.stylegan import StyleGAN
 from keras_gen.models.gans.wgan import WGAN
 from keras_gen.models.gans.wgan_gp import WGANGP
 
@@ -25,5 +27,7 @@ __all__ = [
     "GumbelGAN",
     "HackedGAN",
     "PacGAN",
+    "ProGAN",
     "SequenceLSTM",
+    "StyleGAN",
 ]
