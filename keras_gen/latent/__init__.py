@@ -44,6 +44,12 @@ from keras_gen.latent.prior import (
     truncated_normal,
 )
 from keras_gen.latent.projection import Projection, project
+from keras_gen.latent.styles import (
+    save_noise,
+    save_style_mixing,
+    save_style_pictures,
+    save_style_truncation,
+)
 from keras_gen.latent.traversal import Traversal, traverse
 from keras_gen.latent.truncation import Truncation, sample_truncated, truncation_curve
 
@@ -86,7 +92,11 @@ __all__ = [
     "save_interpolation",
     "save_manifold",
     "save_neighbours",
+    "save_noise",
     "save_projection",
+    "save_style_mixing",
+    "save_style_pictures",
+    "save_style_truncation",
     "save_traversal",
     "save_truncation",
     "save_truncation_curve",

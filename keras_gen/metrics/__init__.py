@@ -24,6 +24,7 @@ from keras_gen.metrics.exact_likelihood import (
 )
 from keras_gen.metrics.extraction import Extracted
 from keras_gen.metrics.extractors import PixelExtractor, get_extractor
+from keras_gen.metrics.factor_extractor import FactorExtractor
 from keras_gen.metrics.factors import (
     build_factor_classifier,
     factor_accuracy,
@@ -80,6 +81,11 @@ from keras_gen.metrics.pca import (
     pca_reconstructions,
     save_reconstructions_beside_pca,
 )
+from keras_gen.metrics.perceptual_path import (
+    PathLength,
+    path_length_metrics,
+    perceptual_path_length,
+)
 from keras_gen.metrics.probes import (
     Probe,
     labelled_subset,
@@ -111,6 +117,7 @@ __all__ = [
     "DiversityWarning",
     "Evaluation",
     "Extracted",
+    "FactorExtractor",
     "FrechetDistance",
     "ImportanceEstimate",
     "InceptionExtractor",
@@ -120,6 +127,7 @@ __all__ = [
     "Mixture",
     "ModeCoverage",
     "PRDC",
+    "PathLength",
     "PixelExtractor",
     "Probe",
     "SlicedWasserstein",
@@ -163,8 +171,10 @@ __all__ = [
     "memorization",
     "mode_coverage",
     "neighbour_completions",
+    "path_length_metrics",
     "pca_features",
     "pca_reconstructions",
+    "perceptual_path_length",
     "pixel_features",
     "pixel_logits",
     "prdc",

@@ -48,7 +48,7 @@ def write_evaluation(evaluation, paths, training=None):
     return written
 
 
-def evaluate_into(folder, model, real, training, *, num_images=10_000, seed=0):
+def evaluate_into(folder, model, real, training, *, extractor=None, num_images=10_000, seed=0):
     """Evaluates a trained model's samples and leaves the files in its run folder.
 
     Args:
@@ -56,6 +56,7 @@ def evaluate_into(folder, model, real, training, *, num_images=10_000, seed=0):
         model: the trained model.
         real: the held-out images, a data set.
         training: the training images, a data set.
+        extractor: a feature extractor, or None for the one that fits the data.
         num_images: how many samples and held-out images, at most.
         seed: of the samples and of all random choices.
 
@@ -64,7 +65,7 @@ def evaluate_into(folder, model, real, training, *, num_images=10_000, seed=0):
         feature extractor can be had for such images.
     """
     try:
-        extractor = extractor_for(real.name)
+        extractor = extractor or extractor_for(real.name)
     except OSError as error:
         print(f"\nNo metrics of the samples: {error}")
         return {}

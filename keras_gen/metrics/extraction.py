@@ -94,7 +94,7 @@ class NetworkExtractor:
 
     Args:
         network: a functional model from float32 `(B, *image_shape)` in [0, 1] to
-            `(features, probabilities)`.
+            `(features, probabilities)`, or to features alone.
         image_shape: `(H, W, C)` of its input.
         batch_size: how many images the network always sees at once.
     """
@@ -102,7 +102,7 @@ class NetworkExtractor:
     def __init__(self, network, image_shape, batch_size):
         self.image_shape = tuple(image_shape)
         self.num_features = network.outputs[0].shape[-1]
-        self.num_classes = network.outputs[1].shape[-1]
+        self.num_classes = network.outputs[1].shape[-1] if len(network.outputs) > 1 else None
         self._network, self._batch_size = network, batch_size
         # Traced once for each size of images: the batch has always the same.
         self._run = tf.function(
@@ -116,16 +116,33 @@ class NetworkExtractor:
         Raises:
             ValueError: not such images.
         """
-        images = check_channels(images)
+        return self._extract(check_channels(images))
+
+    def of_floats(self, images, value_range):
+        """Features `(N, D)` of float images as they are, not rounded to bytes.
+
+        For what bytes are too coarse for, such as how features change along a short path.
+
+        Args:
+            images: floats `(N, H, W, C)`, C 1 or 3.
+            value_range: `(low, high)`, which becomes [0, 1]; values beyond are kept.
+        """
+        low, high = value_range
+        bytes_unrounded = (np.asarray(images, "float32") - low) * np.float32(255.0 / (high - low))
+        return self._extract(bytes_unrounded).features
+
+    def _extract(self, images):
         features = np.empty((len(images), self.num_features), "float32")
-        probabilities = np.empty((len(images), self.num_classes), "float32")
+        probabilities = None
+        if self.num_classes:
+            probabilities = np.empty((len(images), self.num_classes), "float32")
         for start in range(0, len(images), self._batch_size):
             batch = images[start : start + self._batch_size]
-            rows = slice(start, start + len(batch))
-            missing = self._batch_size - len(batch)
-            batch = np.pad(batch, [(0, missing), (0, 0), (0, 0), (0, 0)])
+            rows, count = slice(start, start + len(batch)), len(batch)
+            batch = np.pad(batch, [(0, self._batch_size - count), (0, 0), (0, 0), (0, 0)])
             outputs = self._run(tf.constant(batch))
-            features[rows], probabilities[rows] = (
-                output.numpy()[: self._batch_size - missing] for output in outputs
-            )
+            if probabilities is None:
+                features[rows] = outputs.numpy()[:count]
+            else:
+                features[rows], probabilities[rows] = (each.numpy()[:count] for each in outputs)
         return Extracted(features, probabilities)
