@@ -1,11 +1,11 @@
 """Step time and peak memory of the large GANs: of their small presets, and of the paper's.
 
     python -m benchmarks.large_gans cyclegan_digits
-    python -m benchmarks.large_gans cyclegan_paper --steps 1
+    python -m benchmarks.large_gans progan_paper --steps 1
 
 One row a process, because the peak is the process'. Noise stands for images: a step's time does not
 depend on what it sees. The time is that of the processor, too: on a machine that others use, the
-second number says more.
+second number says more. Of models that grow it is the step of the last stage.
 """
 
 import math
@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 import tyro
 
-from keras_gen.models import CycleGAN
+from keras_gen.models import CycleGAN, ProGAN, StyleGAN
 from keras_gen.training.environment import peak_memory_mib
 
 
@@ -36,7 +36,38 @@ def cyclegan_paper():
     return CycleGAN.from_preset("paper", (256, 256, 3)), 1
 
 
-ROWS = {row.__name__: row for row in (cyclegan_digits, cyclegan_facades, cyclegan_paper)}
+def progan_paper():
+    """ProGAN as in the paper, 1024x1024, at a batch of 1."""
+    return ProGAN(phase_images=0), 1
+
+
+def progan_small():
+    """ProGAN of `progan_sprites`: 64x64, batches of 16."""
+    return ProGAN.from_preset("small", (64, 64, 3), phase_images=0), 16
+
+
+def stylegan_paper():
+    """StyleGAN as in the paper, 1024x1024, at a batch of 1."""
+    return StyleGAN(phase_images=0), 1
+
+
+def stylegan_small():
+    """StyleGAN of `stylegan_sprites`: 64x64, batches of 16."""
+    return StyleGAN.from_preset("small", (64, 64, 3), phase_images=0), 16
+
+
+ROWS = {
+    row.__name__: row
+    for row in (
+        cyclegan_digits,
+        cyclegan_facades,
+        cyclegan_paper,
+        progan_paper,
+        progan_small,
+        stylegan_paper,
+        stylegan_small,
+    )
+}
 
 
 def main(row: Annotated[Literal[tuple(ROWS)], tyro.conf.Positional], steps: int = 10):

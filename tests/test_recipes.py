@@ -256,6 +256,27 @@ TINY = {
         "steps": 3,
     },
     "dcgan_mnist": {"data": "digits", "image_size": 8, "filters": 4, "batch_size": 16, "steps": 3},
+    "progan_sprites": {
+        "data": "shapes",
+        "image_size": 16,
+        "filters": [4, 4, 3],
+        "phase_images": 16,
+        "classifier_steps": 2,
+        "path_pairs": 10,
+        "batch_size": 16,
+        "steps": 3,
+    },
+    "stylegan_sprites": {
+        "data": "shapes",
+        "image_size": 16,
+        "filters": [4, 4, 3],
+        "mapping_layers": 2,
+        "phase_images": 16,
+        "classifier_steps": 2,
+        "path_pairs": 10,
+        "batch_size": 16,
+        "steps": 3,
+    },
 }
 
 RESUMED = ("conditional_vae_mnist", "gumbel_gan_grammar")

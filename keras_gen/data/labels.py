@@ -30,8 +30,8 @@ def load_by_factor(
         **arguments: `split`, `image_size` and `value_range`, as in `load`.
 
     Returns:
-        The set; where it stands in, `stand_in_for` is the name asked for, its size is its own and
-        its labels are its usual factor.
+        The set; where it stands in, `stand_in_for` is the name asked for, its labels are its usual
+        factor, and its size is its own where the one asked for is not square.
 
     Raises:
         DataError: no such factor, or as `load`.
@@ -48,7 +48,9 @@ def load_by_factor(
             f"results are not comparable. --strict-data makes this an error.",
             stacklevel=2,
         )
-        data = load("shapes", **{**arguments, "image_size": None})
+        size = arguments.get("image_size")
+        square = isinstance(size, int) or (size is not None and size[0] == size[1])
+        data = load("shapes", **{**arguments, "image_size": size if square else None})
         return label_by_factor(
             dataclasses.replace(data, stand_in_for=str(name_or_folder)), USUAL_FACTORS["shapes"]
         )

@@ -5,6 +5,7 @@ from keras_gen.training.errors import NonFiniteError, RunError
 from keras_gen.training.options import Options, RunOptions, command_line
 from keras_gen.training.run import Run
 from keras_gen.training.schedule import total_steps
+from keras_gen.training.stages import StageGrids
 from keras_gen.training.warm_up import WarmUp
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Run",
     "RunError",
     "RunOptions",
+    "StageGrids",
     "WarmUp",
     "command_line",
     "total_steps",
