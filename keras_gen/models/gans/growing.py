@@ -244,7 +244,7 @@ class GrowingGAN(GenerativeModel):
 
     @tf.function(reduce_retracing=True)
     def _decode(self, latents, stage):
-        return self.full_size(self.draw_images(tf.cast(latents, "float32"), stage), stage)
+        return self.full_size(self.stage_images(tf.cast(latents, "float32"), stage), stage)
 
     def full_size(self, images, stage):
         """A stage's images enlarged to `(B, S, S, C)` and clipped to `value_range`."""

@@ -292,7 +292,7 @@ class ProGAN(GrowingGAN):
         share = self.share(stage)
         latent_seed, mixing_seed = tf.unstack(self.evaluation_seeds(2))
         real_images = self.real_images(images, stage)
-        fake_images = self.draw_images(self.latents_for(images, latent_seed), stage)
+        fake_images = self.stage_images(self.latents_for(images, latent_seed), stage)
 
         def score(images):
             return self.discriminator(images, stage=stage, share=share)
@@ -317,7 +317,7 @@ class ProGAN(GrowingGAN):
         """A mixing weight for each image of a batch, `(B,)`, none shared by replicas."""
         return replica_share(lambda count: mixing_weights(count, seed), ops.shape(images)[0])
 
-    def draw_images(self, latents, stage):
+    def stage_images(self, latents, stage):
         """A stage's images `(B, s, s, C)` of latents, by the moving average where there is one."""
         generator = self.generator if self.ema_generator is None else self.ema_generator
         return generator(latents, stage=stage, share=self.share(stage))

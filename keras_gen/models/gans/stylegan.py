@@ -324,7 +324,7 @@ class StyleGAN(GrowingGAN):
         share = self.share(stage)
         real_images = self.real_images(images, stage)
         z = self.latents_for(images, self.evaluation_seeds(1)[0])
-        fake_images = self.draw_images(self.ema_generator.mapping(z), stage)
+        fake_images = self.stage_images(self.ema_generator.mapping(z), stage)
 
         def discriminate(images):
             return self.discriminator(images, stage=stage, share=share)
@@ -385,7 +385,7 @@ class StyleGAN(GrowingGAN):
             for noise, each in zip(self.fixed_noises, tf.unstack(seeds), strict=False)
         ]
 
-    def draw_images(self, latents, stage):
+    def stage_images(self, latents, stage):
         """A stage's images `(B, s, s, C)` of w's."""
         styles = ops.repeat(latents[:, None], 2 * (stage + 1), axis=1)
         return self._synthesize(styles, self.fixed_noises, stage)
