@@ -1,6 +1,10 @@
 """Layers that Keras lacks, and the sampling of latents."""
 
-from keras_gen.layers.batch_norm import batch_normalization
+from keras_gen.layers.batch_norm import (
+    batch_normalization,
+    collect_statistics,
+    conditional_batch_normalization,
+)
 from keras_gen.layers.bijectors import (
     ActNorm,
     Bijector,
@@ -33,6 +37,7 @@ from keras_gen.layers.priors import (
 )
 from keras_gen.layers.replicas import replica_share
 from keras_gen.layers.resampling import Blur, downsample, fade, upsample
+from keras_gen.layers.self_attention import SelfAttention
 from keras_gen.layers.spectral_norm import SpectralNormalization, update_spectral_norms
 from keras_gen.layers.style import AdaIN, NoiseInput
 
@@ -67,6 +72,7 @@ __all__ = [
     "NoiseInput",
     "PixelNormalization",
     "RowLSTM",
+    "SelfAttention",
     "SpectralNormalization",
     "batch_normalization",
     "check_latent_distribution",
@@ -74,6 +80,8 @@ __all__ = [
     "downsample",
     "fade",
     "instance_normalization",
+    "collect_statistics",
+    "conditional_batch_normalization",
     "replica_share",
     "sample_latents",
     "update_spectral_norms",

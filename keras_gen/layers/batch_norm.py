@@ -2,9 +2,10 @@
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 
-def batch_normalization(name=None, epsilon=1e-5):
+def batch_normalization(name=None, epsilon=1e-5, scale_deviation=0.02):
     """Batch normalization over the *global* batch, whatever the number of replicas.
 
     Under a `tf.distribute` strategy the replicas' moments are pooled, so that N replicas compute
@@ -18,15 +19,71 @@ def batch_normalization(name=None, epsilon=1e-5):
     Args:
         name: name of the layer.
         epsilon: added to the variance.
+        scale_deviation: standard deviation of the scales' initial values around 1; may be 0.
 
     Returns:
         A `keras.layers.BatchNormalization`.
     """
+    initializer = keras.initializers.RandomNormal(mean=1.0, stddev=scale_deviation)
+    return _synchronized(epsilon, gamma_initializer=initializer, name=name)
+
+
+def conditional_batch_normalization(x, scales, offsets, epsilon=1e-5):
+    """Batch normalization whose scale and offset are not the layer's but each image's own.
+
+    Dumoulin et al. 2017, arXiv:1610.07629; de Vries et al. 2017, arXiv:1707.00683:
+
+        scales * (x - mean) / sqrt(variance + epsilon) + offsets
+
+    with the moments of each channel over the global batch, as in `batch_normalization`: they are
+    shared by all conditions.
+
+    Args:
+        x: symbolic maps `(B, H, W, C)`.
+        scales: symbolic `(B, C)`.
+        offsets: symbolic `(B, C)`.
+        epsilon: added to the variance.
+
+    Returns:
+        Symbolic maps of the shape of `x`.
+    """
+    channels = x.shape[-1]
+    x = _synchronized(epsilon, center=False, scale=False)(x)
+    scales, offsets = (ops.reshape(each, (-1, 1, 1, channels)) for each in (scales, offsets))
+    return x * scales + offsets
+
+
+def collect_statistics(network, batches):
+    """Replaces the moving moments of a network's batch normalizations by means over batches.
+
+    "Standing statistics" (Brock et al. 2019, arXiv:1809.11096, appendix C): the moving moments are
+    those of weights that have since moved, or that a moving average of weights never had. Here
+    each mean and variance becomes the plain mean of the batches' own.
+
+    Args:
+        network: a Keras model with `BatchNormalization` layers at any depth.
+        batches: inputs of the network, an iterable; all batches of one size.
+    """
+    layers = [
+        layer
+        for layer in network._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    momenta, trainable = [layer.momentum for layer in layers], network.trainable
+    network.trainable = True  # a frozen layer would not take its moments from the batch
+    try:
+        for number, inputs in enumerate(batches):
+            for layer in layers:
+                layer.momentum = number / (number + 1.0)
+            network(inputs, training=True)
+    finally:
+        network.trainable = trainable
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+
+
+def _synchronized(epsilon, **arguments):
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return keras.layers.BatchNormalization(
-        momentum=0.9,
-        epsilon=epsilon,
-        gamma_initializer=keras.initializers.RandomNormal(mean=1.0, stddev=0.02),
-        synchronized=replicas > 1,
-        name=name,
+        momentum=0.9, epsilon=epsilon, synchronized=replicas > 1, **arguments
     )

@@ -28,6 +28,7 @@ from keras_gen.losses.likelihoods import (
     gaussian_log_likelihood,
     logistic_mixture_log_likelihood,
 )
+from keras_gen.losses.orthogonal import orthogonal_penalty
 from keras_gen.losses.penalties import (
     clip_weights,
     dragan_noise,
@@ -65,6 +66,7 @@ __all__ = [
     "minimax_generator",
     "mixing_weights",
     "non_saturating_generator",
+    "orthogonal_penalty",
     "r1_penalty",
     "skew_geometric_jensen_shannon",
     "total_variation",

@@ -13,6 +13,7 @@ from keras_gen.metrics.bias import (
 from keras_gen.metrics.classifier_score import ClassifierScore, classifier_score
 from keras_gen.metrics.classifiers import ClassifierExtractor, build_classifier, save_classifier
 from keras_gen.metrics.completion import completion_nll_nats, neighbour_completions
+from keras_gen.metrics.conditional_report import conditional_metrics_into, find_judge
 from keras_gen.metrics.diversity import DiversityWarning
 from keras_gen.metrics.embedding import embedding_figure
 from keras_gen.metrics.evaluation import evaluate_samples
@@ -140,6 +141,7 @@ __all__ = [
     "class_histogram",
     "classifier_score",
     "completion_nll_nats",
+    "conditional_metrics_into",
     "convolutional_features",
     "density_coverage",
     "duplicate_share",
@@ -151,6 +153,7 @@ __all__ = [
     "exact_likelihood_metrics",
     "expected_modes",
     "extractor_for",
+    "find_judge",
     "extrapolated_frechet_distance",
     "factor_accuracy",
     "frechet_bias_curve",

@@ -11,7 +11,7 @@ from keras_gen.metrics.extractors import get_extractor
 from keras_gen.metrics.memorization import save_memorization_grid
 from keras_gen.metrics.report import save_class_histogram
 
-_OWN = {"mnist": "mnist", "digits": "mnist", "fashion_mnist": "fashion_mnist"}
+OWN_CLASSIFIERS = {"mnist": "mnist", "digits": "mnist", "fashion_mnist": "fashion_mnist"}
 
 
 def extractor_for(data_name):
@@ -20,7 +20,7 @@ def extractor_for(data_name):
     Raises:
         FileNotFoundError: there is none of our own, and Inception's weights cannot be fetched.
     """
-    return get_extractor(_OWN.get(data_name, "inception"))
+    return get_extractor(OWN_CLASSIFIERS.get(data_name, "inception"))
 
 
 def write_evaluation(evaluation, paths, training=None):

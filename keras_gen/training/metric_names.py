@@ -55,7 +55,7 @@ METRICS = (
     "images_per_second",
 )
 METRIC_ENDINGS = ("_loss", "_probability")
-METRIC_BEGINNINGS = ("kept_",)  # and the name of a factor
+METRIC_BEGINNINGS = ("kept_", "truncated_")  # and the name of a factor; that of a metric
 
 
 def is_known(name):

@@ -1,5 +1,6 @@
 """Generative adversarial networks."""
 
+from keras_gen.models.gans.biggan import BigGAN
 from keras_gen.models.gans.conditional_gan import ConditionalGAN
 from keras_gen.models.gans.cyclegan import CycleGAN
 from keras_gen.models.gans.dcgan import DCGAN
@@ -9,6 +10,7 @@ from keras_gen.models.gans.hacked_gan import HackedGAN
 from keras_gen.models.gans.least_squares_gan import LSGAN
 from keras_gen.models.gans.pac_gan import PacGAN
 from keras_gen.models.gans.progan import ProGAN
+from keras_gen.models.gans.sagan import SAGAN
 from keras_gen.models.gans.sequence_lstm import SequenceLSTM
 from keras_gen.models.gans.sn_gan import SNGAN
 from keras_gen.models.gans.stylegan import StyleGAN
@@ -19,9 +21,11 @@ __all__ = [
     "DCGAN",
     "GAN",
     "LSGAN",
+    "SAGAN",
     "SNGAN",
     "WGAN",
     "WGANGP",
+    "BigGAN",
     "ConditionalGAN",
     "CycleGAN",
     "GumbelGAN",

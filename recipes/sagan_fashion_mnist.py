@@ -1,0 +1,80 @@
+"""SAGAN (Zhang et al. 2019, arXiv:1805.08318) on Fashion-MNIST, drawn by class.
+
+    python recipes/sagan_fashion_mnist.py
+    python recipes/sagan_fashion_mnist.py --data cifar10 --filters 64
+
+The outer blocks of the paper's networks, a quarter as wide.
+Result: results/sagan_fashion_mnist.json.
+"""
+
+import keras
+
+from keras_gen.data import load_or_stand_in
+from keras_gen.export import export_model
+from keras_gen.metrics import conditional_metrics_into, evaluate_into, find_judge
+from keras_gen.models import SAGAN
+from keras_gen.training import Options, Run, RunOptions, command_line
+
+ABOUT = {"family": "gans", "title": "SAGAN", "paper": "arXiv:1805.08318"}
+
+
+def main(
+    data: str = "fashion_mnist",
+    image_size: int | None = None,
+    latent_dim: int = 64,
+    filters: int = 16,
+    attention_size: int = 16,
+    discriminator_steps: int = 1,
+    ema_decay: float | None = 0.999,
+    learning_rates: tuple[float, float] = (4e-4, 1e-4),
+    classifier: str | None = None,
+    judged: int = 10_000,
+    passes: int = 100,
+    batch_size: int = 64,
+    steps: int | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    options: Options = RunOptions(),
+):
+    """Trains a SAGAN, asks a classifier what it draws, and truncates its latents.
+
+    Args:
+        data: a labelled set: a TFDS name, a folder with a folder for each class, digits, shapes.
+        image_size: side of the images, 128 at most. Default: as they are.
+        latent_dim: size of a latent.
+        filters: channels beside the images; layers further in have up to 4 or 16 times as many.
+        attention_size: side of the maps that attention is over, a power of 2 from 8; 0 for none.
+        discriminator_steps: those in each training step, each with its own batch.
+        ema_decay: decay of the generator's moving average; None for none, as in the paper.
+        learning_rates: of discriminator and generator.
+        classifier: mnist, fashion_mnist or the file of a trained classifier. Default: that of data.
+        judged: samples that the classifier judges.
+        passes: batches that standing statistics are means over.
+        batch_size: images in a batch, over all replicas.
+        steps: training steps in all; 6_000 where epochs is not given either.
+        epochs: passes through the data in all; with both, the lesser counts.
+        seed: decides weights, noise and the order of the data.
+        options: where the run goes and how it is run.
+    """
+    run = Run("sagan_fashion_mnist", locals(), **ABOUT)
+    load = {"image_size": image_size, "strict": options.strict_data}
+    images, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
+    judge = find_judge(images.name, images.num_classes, classifier)
+    with run.strategy.scope():
+        sizes = (latent_dim, filters, attention_size, discriminator_steps, ema_decay)
+        model = SAGAN(images.example_shape, images.num_classes, *sizes)
+        model.compile(*(keras.optimizers.Adam(r, beta_1=0.0, beta_2=0.9) for r in learning_rates))
+    steps = 6_000 if steps is None and epochs is None else steps
+    run.fit(model, images, batch_size=batch_size, steps=steps, epochs=epochs, labels=True)
+
+    if run.is_chief:
+        model.collect_statistics(passes, seed=seed)
+        print(f"\nSavedModel: {export_model(model, run.export_folder)}")
+        metrics = evaluate_into(run.folder, model, test, images, seed=seed)
+        metrics |= conditional_metrics_into(run.folder, model, test, judge, judged, passes, seed)
+        run.finish(model, metrics)
+    return run
+
+
+if __name__ == "__main__":
+    command_line(main)
