@@ -17,8 +17,18 @@ import numpy as np
 import tensorflow as tf
 import tyro
 
-from keras_gen.models import CycleGAN, ProGAN, StyleGAN
+from keras_gen.models import SAGAN, BigGAN, CycleGAN, ProGAN, StyleGAN
 from keras_gen.training.environment import peak_memory_mib
+
+
+def biggan_paper():
+    """BigGAN as in the paper, 128x128, at a batch of 1 and one discriminator step."""
+    return BigGAN(discriminator_steps=1), 1
+
+
+def biggan_small():
+    """BigGAN of `biggan_fashion_mnist`: 28x28, batches of 64."""
+    return BigGAN.from_preset("small", (28, 28, 1), 10), 64
 
 
 def cyclegan_digits():
@@ -46,6 +56,16 @@ def progan_small():
     return ProGAN.from_preset("small", (64, 64, 3), phase_images=0), 16
 
 
+def sagan_paper():
+    """SAGAN as in the paper, 128x128, at a batch of 1."""
+    return SAGAN(), 1
+
+
+def sagan_small():
+    """SAGAN of `sagan_fashion_mnist`: 28x28, batches of 64."""
+    return SAGAN.from_preset("small", (28, 28, 1), 10), 64
+
+
 def stylegan_paper():
     """StyleGAN as in the paper, 1024x1024, at a batch of 1."""
     return StyleGAN(phase_images=0), 1
@@ -59,11 +79,15 @@ def stylegan_small():
 ROWS = {
     row.__name__: row
     for row in (
+        biggan_paper,
+        biggan_small,
         cyclegan_digits,
         cyclegan_facades,
         cyclegan_paper,
         progan_paper,
         progan_small,
+        sagan_paper,
+        sagan_small,
         stylegan_paper,
         stylegan_small,
     )

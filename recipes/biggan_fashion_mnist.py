@@ -1,9 +1,10 @@
 """BigGAN (Brock et al. 2019, arXiv:1809.11096) on Fashion-MNIST, drawn by class.
 
     python recipes/biggan_fashion_mnist.py
-    python recipes/biggan_fashion_mnist.py --data cifar10 --filters 64
+    python recipes/biggan_fashion_mnist.py --data cifar10 --filters 64 --batch-size 50
 
-The first author's CIFAR-10 networks, an eighth as wide. Result: results/biggan_fashion_mnist.json.
+The first author's networks and rates for CIFAR-10, narrower.
+Result: results/biggan_fashion_mnist.json.
 """
 
 import keras
@@ -20,9 +21,8 @@ ABOUT = {"family": "gans", "title": "BigGAN", "paper": "arXiv:1809.11096"}
 def main(
     data: str = "fashion_mnist",
     image_size: int | None = None,
-    latent_dim: int = 64,
-    filters: int = 8,
-    attention_size: int = 16,
+    preset: str = "small",
+    filters: int | None = None,
     orthogonal_weight: float = 1e-4,
     discriminator_steps: int = 2,
     learning_rates: tuple[float, float] = (2e-4, 2e-4),
@@ -40,12 +40,11 @@ def main(
     Args:
         data: a labelled set: a TFDS name, a folder with a folder for each class, digits, shapes.
         image_size: side of the images, 128 at most. Default: as they are.
-        latent_dim: size of a latent, a multiple of 4 for images of 17 to 32 pixels.
-        filters: a quarter of the channels for such images.
-        attention_size: side of the maps that attention is over, a power of 2 from 8; 0 for none.
+        preset: small or paper; see the model's from_preset.
+        filters: channels for a width of 1. Default: the preset's.
         orthogonal_weight: weight of the orthogonal regularization; 0 for none.
         discriminator_steps: those in each training step, each with its own batch.
-        learning_rates: of discriminator and generator.
+        learning_rates: of discriminator and generator; the paper's are 2e-4 and 5e-5.
         classifier: mnist, fashion_mnist or the file of a trained classifier. Default: that of data.
         judged: samples that the classifier judges.
         passes: batches that standing statistics are means over.
@@ -60,8 +59,10 @@ def main(
     images, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
     judge = find_judge(images.name, images.num_classes, classifier)
     with run.strategy.scope():
-        sizes = (latent_dim, filters, attention_size, orthogonal_weight, discriminator_steps)
-        model = BigGAN(images.example_shape, images.num_classes, *sizes)
+        changes = {"filters": filters} if filters else {}
+        changes["orthogonal_weight"] = orthogonal_weight
+        changes["discriminator_steps"] = discriminator_steps
+        model = BigGAN.from_preset(preset, images.example_shape, images.num_classes, **changes)
         model.compile(*(keras.optimizers.Adam(r, beta_1=0.0) for r in learning_rates))
     steps = 3_500 if steps is None and epochs is None else steps
     run.fit(model, images, batch_size=batch_size, steps=steps, epochs=epochs, labels=True)

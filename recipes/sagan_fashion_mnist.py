@@ -21,11 +21,9 @@ ABOUT = {"family": "gans", "title": "SAGAN", "paper": "arXiv:1805.08318"}
 def main(
     data: str = "fashion_mnist",
     image_size: int | None = None,
-    latent_dim: int = 64,
-    filters: int = 16,
-    attention_size: int = 16,
-    discriminator_steps: int = 1,
-    ema_decay: float | None = 0.999,
+    preset: str = "small",
+    filters: int | None = None,
+    attention_size: int | None = None,
     learning_rates: tuple[float, float] = (4e-4, 1e-4),
     classifier: str | None = None,
     judged: int = 10_000,
@@ -41,12 +39,10 @@ def main(
     Args:
         data: a labelled set: a TFDS name, a folder with a folder for each class, digits, shapes.
         image_size: side of the images, 128 at most. Default: as they are.
-        latent_dim: size of a latent.
-        filters: channels beside the images; layers further in have up to 4 or 16 times as many.
-        attention_size: side of the maps that attention is over, a power of 2 from 8; 0 for none.
-        discriminator_steps: those in each training step, each with its own batch.
-        ema_decay: decay of the generator's moving average; None for none, as in the paper.
-        learning_rates: of discriminator and generator.
+        preset: small or paper; see the model's from_preset.
+        filters: channels for a width of 1. Default: the preset's.
+        attention_size: side of the maps that attention is over; 0 for none. Default: the preset's.
+        learning_rates: of discriminator and generator, the paper's.
         classifier: mnist, fashion_mnist or the file of a trained classifier. Default: that of data.
         judged: samples that the classifier judges.
         passes: batches that standing statistics are means over.
@@ -61,8 +57,9 @@ def main(
     images, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
     judge = find_judge(images.name, images.num_classes, classifier)
     with run.strategy.scope():
-        sizes = (latent_dim, filters, attention_size, discriminator_steps, ema_decay)
-        model = SAGAN(images.example_shape, images.num_classes, *sizes)
+        changes = {"filters": filters, "attention_size": attention_size}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        model = SAGAN.from_preset(preset, images.example_shape, images.num_classes, **changes)
         model.compile(*(keras.optimizers.Adam(r, beta_1=0.0, beta_2=0.9) for r in learning_rates))
     steps = 6_000 if steps is None and epochs is None else steps
     run.fit(model, images, batch_size=batch_size, steps=steps, epochs=epochs, labels=True)

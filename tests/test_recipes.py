@@ -243,9 +243,7 @@ TINY = {
     "sagan_fashion_mnist": {
         "data": "digits",
         "image_size": 8,
-        "latent_dim": 3,
         "filters": 4,
-        "attention_size": 0,
         "judged": 40,
         "passes": 1,
         "batch_size": 16,
@@ -262,10 +260,7 @@ TINY = {
     "biggan_fashion_mnist": {
         "data": "digits",
         "image_size": 8,
-        "latent_dim": 4,
         "filters": 2,
-        "attention_size": 0,
-        "discriminator_steps": 1,
         "judged": 40,
         "passes": 1,
         "batch_size": 16,

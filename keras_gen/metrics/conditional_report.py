@@ -74,10 +74,11 @@ def conditional_metrics_into(folder, model, real, judge, num_images=10_000, pass
         return {}
     metrics = {"conditional_accuracy": conditional_accuracy(model, judge, num_images, seed)}
     count = min(max(num_images // 2, 1), len(real))
-    rows, protocol = measure_truncation(model, real, judge, THRESHOLDS, count, passes, seed)
+    rows, images, protocol = measure_truncation(model, real, judge, THRESHOLDS, count, passes, seed)
     write_json(folder / "truncation.json", {"rows": rows, "protocol": protocol})
     save_curve(rows, judge.name, folder / "truncation_curve.png")
-    save_thresholds(model, THRESHOLDS, folder / "truncation.png", passes, seed)
+    names = ["no truncation" if each is None else f"|z| < {each:g}" for each in THRESHOLDS]
+    save_labelled_grid(images, (0, 255), folder / "truncation.png", row_labels=names)
     (row,) = (row for row in rows if row["truncation"] == REPORTED)
     how = f"at the threshold {REPORTED}: {protocol}"
     return metrics | {
@@ -90,7 +91,7 @@ def measure_truncation(
 ):
     """Measures samples at each truncation of the latents: fidelity is bought with variety.
 
-    Brock et al. 2019, arXiv:1809.11096, section 3.1 and appendix E. A model with
+    Brock et al. 2019, arXiv:1809.11096, section 3.1. A model with
     `collect_statistics` is given the standing statistics of each threshold, as in the authors'
     published modules, and in the end those without truncation.
 
@@ -104,16 +105,19 @@ def measure_truncation(
         seed: of samples and of the choice of real images.
 
     Returns:
-        `(rows, protocol)`: for each threshold a dictionary of `truncation`, `fd_<judge>`,
-        `precision`, `recall`, `classifier_score` and `conditional_accuracy`.
+        `(rows, images, protocol)`: for each threshold a dictionary of `truncation`, `fd_<judge>`,
+        `precision`, `recall`, `classifier_score` and `conditional_accuracy`; and a sample of each
+        class, of 12 at most, uint8 `(thresholds, classes, H, W, C)`.
     """
     chosen = np.random.default_rng(seed).choice(len(real), num_images, replace=False)
     real_features = judge(np.asarray(real.examples)[np.sort(chosen)]).features
     labels = np.arange(num_images) % model.num_classes
-    rows = []
+    rows, shown = [], []
     for threshold in thresholds:
         _normalize_for(model, threshold, passes, seed)
-        features, probabilities = _extracted(model, judge, labels, threshold, seed)
+        images = _sampled(model, labels, threshold, seed)
+        shown.append(images[: min(model.num_classes, _COLUMNS)])
+        features, probabilities = judge(images)
         precision, recall = precision_recall(real_features, features)
         rows.append(
             {
@@ -131,7 +135,7 @@ def measure_truncation(
         f"{num_images:,} generated, classes in turn, against {num_images:,} of "
         f"{real.name}/{real.split}, {judge.description}, 3 neighbours{statistics}, seed {seed}"
     )
-    return rows, protocol
+    return rows, np.stack(shown), protocol
 
 
 def save_curve(rows, extractor_name, path):
@@ -160,27 +164,6 @@ def save_curve(rows, extractor_name, path):
     save_figure(figure, path)
 
 
-def save_thresholds(model, thresholds, path, passes=100, seed=0):
-    """Draws a row of samples at each threshold, a class in each column, as PNG.
-
-    Args:
-        model: as for `measure_truncation`.
-        thresholds: positive numbers, or None for no truncation.
-        path: where to.
-        passes: as for `measure_truncation`.
-        seed: decides the samples.
-    """
-    labels = np.arange(min(model.num_classes, _COLUMNS))
-    rows = []
-    for threshold in thresholds:
-        _normalize_for(model, threshold, passes, seed)
-        images = model.sample(len(labels), seed=seed, labels=labels, truncation=threshold)
-        rows.append(np.asarray(images))
-    _normalize_for(model, None, passes, seed)
-    names = ["no truncation" if each is None else f"|z| < {each:g}" for each in thresholds]
-    save_labelled_grid(np.stack(rows), model.value_range, path, row_labels=names)
-
-
 def _has_statistics(model):
     return getattr(model, "collect_statistics", None) is not None
 
@@ -190,13 +173,13 @@ def _normalize_for(model, threshold, passes, seed):
         model.collect_statistics(passes, seed=seed, truncation=threshold)
 
 
-def _extracted(model, judge, labels, threshold, seed):
-    """Features `(N, D)` and probabilities `(N, K)` of a sample of each label."""
-    found = []
+def _sampled(model, labels, threshold, seed):
+    """A sample of each label, uint8 `(N, H, W, C)`."""
+    parts = []
     for number, start in enumerate(range(0, len(labels), DRAWN_AT_ONCE)):
         asked = labels[start : start + DRAWN_AT_ONCE]
         images = model.sample(
             len(asked), seed=draw_seed(seed, number), labels=asked, truncation=threshold
         )
-        found.append(judge(to_bytes(images, model.value_range)))
-    return tuple(np.concatenate(each) for each in zip(*found, strict=True))
+        parts.append(to_bytes(images, model.value_range))
+    return np.concatenate(parts)

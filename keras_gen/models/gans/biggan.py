@@ -134,6 +134,11 @@ class BigGAN(SAGAN):
         arXiv:1809.11096, sections 3 and 3.1, appendices B and C.
     """
 
+    presets = {
+        "paper": {"attention_size": 64, "chunk_size": 20},
+        "small": {"filters": 8, "attention_size": 16, "chunk_size": 16},
+    }
+
     def __init__(
         self,
         image_shape=(128, 128, 3),
@@ -167,6 +172,14 @@ class BigGAN(SAGAN):
             ema_decay,
             **kwargs,
         )
+
+    @classmethod
+    def preset_arguments(cls, preset, image_shape):
+        """As in `SAGAN`; chunks of a latent have 20 coordinates, in the small preset 16."""
+        arguments = super().preset_arguments(preset, image_shape)
+        chunks = len(WIDTHS[canvas_side(image_shape)][0])
+        arguments["latent_dim"] = chunks * arguments.pop("chunk_size")
+        return arguments
 
     def build_networks(self):
         """Gives `(generator, discriminator)`."""

@@ -304,6 +304,10 @@ class SAGAN(ConditionalGAN):
     """
 
     value_range = (-1.0, 1.0)
+    presets = {
+        "paper": {"attention_size": 32},
+        "small": {"latent_dim": 64, "filters": 16, "attention_size": 16, "ema_decay": 0.999},
+    }
 
     def __init__(
         self,
@@ -335,6 +339,36 @@ class SAGAN(ConditionalGAN):
         )
         self.trackers.clear()
         self.track("discriminator_loss", "generator_loss", "real_score", "fake_score")
+
+    @classmethod
+    def from_preset(cls, preset, image_shape, num_classes, **arguments):
+        """Makes the model in one of two sizes.
+
+        Args:
+            preset: `"paper"`: the constructor's defaults; or `"small"`, which two cores train on
+                images of 32 pixels in less than an hour. For small images attention is over maps
+                of half their side at most.
+            image_shape: as in the constructor.
+            num_classes: as in the constructor.
+            **arguments: further ones of the constructor; they replace the preset's.
+
+        Raises:
+            ValueError: no such preset, or an argument that is wrong.
+        """
+        return cls(
+            image_shape, num_classes, **(cls.preset_arguments(preset, image_shape) | arguments)
+        )
+
+    @classmethod
+    def preset_arguments(cls, preset, image_shape):
+        """The constructor's arguments that a preset has for images of a shape."""
+        if preset not in cls.presets:
+            raise ValueError(f"preset={preset!r}: give one of {', '.join(cls.presets)}.")
+        arguments, largest = dict(cls.presets[preset]), canvas_side(image_shape) // 2
+        arguments["attention_size"] = min(arguments["attention_size"], largest)
+        if largest < 8:
+            arguments["attention_size"] = 0
+        return arguments
 
     def build_networks(self):
         """Gives `(generator, discriminator)`."""

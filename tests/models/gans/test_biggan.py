@@ -183,3 +183,22 @@ def test_the_defaults_are_the_papers(tiny):
 def test_bad_arguments_are_refused_by_name(arguments, message):
     with pytest.raises(ValueError, match=message):
         BigGAN(**TINY | {"attention_size": 16} | arguments)
+
+
+@pytest.mark.parametrize(
+    ("side", "attention_size", "latent_dim"),
+    [(8, 0, 40), (28, 16, 80), (64, 32, 100), (128, 64, 120)],
+)
+def test_the_papers_preset_fits_smaller_images(side, attention_size, latent_dim):
+    expected = {"attention_size": attention_size, "latent_dim": latent_dim}
+    assert BigGAN.preset_arguments("paper", (side, side, 1)) == expected
+
+
+def test_the_small_preset_is_the_recipes_and_takes_changes():
+    model = BigGAN.from_preset("small", (8, 8, 1), 3, filters=2)
+    assert model.filters == 2 and model.attention_size == 0 and model.latent_dim == 32
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(ValueError, match="preset='tiny': give one of paper, small"):
+        BigGAN.from_preset("tiny", (8, 8, 1), 3)

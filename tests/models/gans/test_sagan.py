@@ -203,3 +203,18 @@ def test_standing_statistics_make_samples_those_of_a_batch_of_the_same_latents(t
 def test_bad_arguments_are_refused_by_name(arguments, message):
     with pytest.raises(ValueError, match=message):
         SAGAN(**TINY | {"attention_size": 16} | arguments)
+
+
+@pytest.mark.parametrize(("side", "attention_size"), [(8, 0), (28, 16), (64, 32), (128, 32)])
+def test_the_papers_preset_fits_smaller_images(side, attention_size):
+    assert SAGAN.preset_arguments("paper", (side, side, 1)) == {"attention_size": attention_size}
+
+
+def test_the_small_preset_is_the_recipes_and_takes_changes():
+    model = SAGAN.from_preset("small", (8, 8, 1), 3, filters=2)
+    assert model.filters == 2 and model.attention_size == 0 and model.latent_dim == 64
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(ValueError, match="preset='tiny': give one of paper, small"):
+        SAGAN.from_preset("tiny", (8, 8, 1), 3)
