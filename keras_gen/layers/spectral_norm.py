@@ -1,6 +1,7 @@
 """Spectral normalization (Miyato et al. 2018, arXiv:1802.05957)."""
 
 import keras
+import numpy as np
 from keras import ops
 
 # Where a kernel's outputs are: the last axis, but for transposed convolutions. (h, w, out, in)
@@ -87,8 +88,10 @@ class SpectralNormalization(keras.layers.Wrapper):
         noise = keras.initializers.RandomNormal(stddev=1.0)
 
         def first_u(shape, dtype):
-            u, v = _unit(noise((outputs,), dtype)), _unit(noise((inputs,), dtype))
-            return _power_iterations(self._matrix(), u, v, _WARM_UP)[0]
+            u, matrix = (
+                ops.convert_to_numpy(each) for each in (noise(shape, dtype), self._matrix())
+            )
+            return ops.convert_to_tensor(_warmed_up(matrix, u), dtype)
 
         def first_v(shape, dtype):
             return _unit(ops.matmul(self._matrix(), self.u), otherwise=_unit(noise(shape, dtype)))
@@ -168,6 +171,15 @@ def update_spectral_norms(network):
     for layer in network._flatten_layers():
         if isinstance(layer, SpectralNormalization):
             layer.update_spectral_norm()
+
+
+def _warmed_up(matrix, u):
+    """`u` after the first power iterations; in NumPy, for TensorFlow takes long over small steps."""
+    for _ in range(_WARM_UP):
+        moved = (matrix @ u) @ matrix
+        length = np.linalg.norm(moved)
+        u = moved / length if length > 0.0 else u
+    return u / np.linalg.norm(u)
 
 
 def _power_iterations(matrix, u, v, count):

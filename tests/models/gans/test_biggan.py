@@ -11,14 +11,14 @@ from keras_gen.models.gans.biggan import build_generator
 from keras_gen.models.gans.sagan import build_discriminator
 from keras_gen.models.gans.sagan import build_generator as build_sagan_generator
 
-TINY = {"image_shape": (6, 8, 1), "num_classes": 3, "latent_dim": 8, "filters": 2}
+TINY = {"image_shape": (12, 16, 1), "num_classes": 3, "latent_dim": 6, "filters": 2}
 
 
 @pytest.fixture(scope="module")
 def tiny():
     """One model for the tests that only look at it."""
     keras.utils.set_random_seed(0)
-    model = BigGAN(**TINY, attention_size=16)
+    model = BigGAN(**TINY, attention_size=8)
     model.compile(run_eagerly=True)
     return model
 
@@ -89,7 +89,11 @@ def test_parameters_are_those_of_table_1(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("filters", "published"), [(16, 395_396), (32, 1_266_692), (48, 2_615_172)]
+    ("filters", "published"),
+    [
+        (16, 395_396),
+        *(pytest.param(*row, marks=pytest.mark.slow) for row in [(32, 1_266_692), (48, 2_615_172)]),
+    ],
 )
 def test_parameters_at_32_pixels_are_those_of_the_first_authors_code(
     filters, published, monkeypatch
@@ -99,18 +103,18 @@ def test_parameters_at_32_pixels_are_those_of_the_first_authors_code(
     assert parameters(build_generator((32, 32, 3), 10, 120, filters, 16)) == published
 
 
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize("chunk", range(3))
 def test_a_chunk_of_the_latent_enters_in_its_own_block(tiny, chunk):
     generator = tiny.generator
     stages = [layer for layer in generator.layers if isinstance(layer, keras.layers.Reshape)]
     stages += [layer for layer in generator.layers if type(layer).__name__ == "Add"]
     network = keras.Model(generator.inputs, [layer.output for layer in stages])
-    latents = np.random.default_rng(0).normal(size=(2, 8)).astype("float32")
+    latents = np.random.default_rng(0).normal(size=(2, 6)).astype("float32")
     moved = latents.copy()
     moved[:, 2 * chunk : 2 * chunk + 2] += 1.0
-    before, after = (network([each, tf.constant([0, 1])]) for each in (latents, moved))
+    before, after = (network([tf.constant(each), tf.constant([0, 1])]) for each in (latents, moved))
     changes = [bool(np.abs(a - b).max() > 1e-6) for a, b in zip(before, after, strict=True)]
-    assert changes == [stage >= chunk for stage in range(4)]
+    assert changes == [stage >= chunk for stage in range(3)]
 
 
 def test_the_class_enters_in_every_block_and_not_in_the_first_maps(tiny):
@@ -118,14 +122,14 @@ def test_the_class_enters_in_every_block_and_not_in_the_first_maps(tiny):
     first = next(each for each in generator.layers if isinstance(each, keras.layers.Reshape))
     add = next(each for each in generator.layers if type(each).__name__ == "Add")
     network = keras.Model(generator.inputs, [first.output, add.output])
-    latents = np.ones((2, 8), "float32")
+    latents = tf.ones((2, 6))
     maps, block = (np.asarray(each) for each in network([latents, tf.constant([0, 1])]))
     np.testing.assert_array_equal(maps[0], maps[1])
     assert not np.allclose(block[0], block[1])
     (table,) = layers(generator, keras.layers.Embedding)
     linear = [w for w in layers(generator, SpectralNormalization) if is_linear_of_class(w)]
     assert table.output_dim == 128
-    assert len(linear) == 3 * 2 * 2  # blocks, normalizations, scales and offsets
+    assert len(linear) == 2 * 2 * 2  # blocks, normalizations, scales and offsets
     assert {wrapper.layer.kernel.shape[0] for wrapper in linear} == {128 + 2}
 
 
@@ -176,13 +180,13 @@ def test_the_defaults_are_the_papers(tiny):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"latent_dim": 10}, "latent_dim=10: give a multiple of 4"),
+        ({"latent_dim": 10}, "latent_dim=10: give a multiple of 3"),
         ({"orthogonal_weight": -1.0}, "orthogonal_weight=-1.0"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(arguments, message):
     with pytest.raises(ValueError, match=message):
-        BigGAN(**TINY | {"attention_size": 16} | arguments)
+        BigGAN(**TINY | {"attention_size": 8} | arguments)
 
 
 @pytest.mark.parametrize(
