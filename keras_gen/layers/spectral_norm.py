@@ -174,7 +174,7 @@ def update_spectral_norms(network):
 
 
 def _warmed_up(matrix, u):
-    """`u` after the first power iterations; in NumPy, for TensorFlow takes long over small steps."""
+    """`u` after the first power iterations; in NumPy, which is faster at many small steps."""
     for _ in range(_WARM_UP):
         moved = (matrix @ u) @ matrix
         length = np.linalg.norm(moved)

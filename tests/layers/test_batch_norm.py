@@ -69,3 +69,15 @@ def test_standing_statistics_are_means_of_the_batches_moments(trainable):
         expected = np.mean([moment(batch, axis=(0, 1, 2)) for batch in batches], axis=0)
         np.testing.assert_allclose(got, expected, rtol=1e-5)
     assert layer.momentum == 0.9 and network.trainable == layer.trainable == trainable
+
+
+def test_standing_statistics_are_the_same_on_all_replicas(mirrored):
+    with mirrored.scope():
+        inputs = keras.Input((4, 4, 3))
+        layer = batch_normalization()
+        network = keras.Model(inputs, layer(inputs))
+    assert layer.synchronized
+    collect_statistics(network, [maps(0), maps(1)])
+    expected = np.mean([maps(seed).mean(axis=(0, 1, 2)) for seed in (0, 1)], axis=0)
+    for mean in mirrored.experimental_local_results(layer.moving_mean.value):
+        np.testing.assert_allclose(mean, expected, rtol=1e-5)
