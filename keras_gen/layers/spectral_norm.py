@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 # Where a kernel's outputs are: the last axis, but for transposed convolutions. (h, w, out, in)
@@ -88,10 +89,9 @@ class SpectralNormalization(keras.layers.Wrapper):
         noise = keras.initializers.RandomNormal(stddev=1.0)
 
         def first_u(shape, dtype):
-            u, matrix = (
-                ops.convert_to_numpy(each) for each in (noise(shape, dtype), self._matrix())
-            )
-            return ops.convert_to_tensor(_warmed_up(matrix, u), dtype)
+            # NumPy is faster at many small steps. By this function it also runs inside a graph.
+            u = tf.numpy_function(_warmed_up, [self._matrix(), noise(shape, dtype)], dtype)
+            return tf.ensure_shape(u, shape)
 
         def first_v(shape, dtype):
             return _unit(ops.matmul(self._matrix(), self.u), otherwise=_unit(noise(shape, dtype)))
@@ -174,7 +174,7 @@ def update_spectral_norms(network):
 
 
 def _warmed_up(matrix, u):
-    """`u` after the first power iterations; in NumPy, which is faster at many small steps."""
+    """`u` after the first power iterations, of arrays."""
     for _ in range(_WARM_UP):
         moved = (matrix @ u) @ matrix
         length = np.linalg.norm(moved)
