@@ -553,6 +553,14 @@ def rows(always=None):
     return [pytest.param(name, marks=[] if name in always else pytest.mark.slow) for name in MODELS]
 
 
+# The last row of each class with a training step of its own, and what stands for those without.
+OWN_STEP = {
+    *PLUMBING,
+    "Glow-conditional",  # initialized by its first batch
+    *{cls: name for name, (cls, _) in MODELS.items() if "train_step" in vars(cls)}.values(),
+}
+
+
 # For tests of what `GenerativeModel` does for all models alike.
 on_plumbing = pytest.mark.parametrize("build", rows(PLUMBING), indirect=True, scope="module")
 
@@ -830,7 +838,10 @@ def relative_difference(model, other):
     )
 
 
-# Adam's slots are no matter of the model: tests/training/test_processes.py tests them always.
+# Always where a class has a training step of its own: one that inherits it brings networks alone,
+# of layers whose tests know replicas. Adam's slots are no matter of the model:
+# tests/training/test_processes.py tests them always.
+@pytest.mark.parametrize("build", rows(OWN_STEP), indirect=True, scope="module")
 @pytest.mark.parametrize(
     ("optimizer", "tolerance"),
     [("sgd", 1e-5), pytest.param("adam", 1e-4, marks=pytest.mark.slow)],
