@@ -301,6 +301,26 @@ class GenerativeModel(keras.Model):
             return [sampling_labels(labels, num_images, self.num_classes, seed)]
         return self.conditions(labels)
 
+    def sample(self, num_images, seed=None, labels=None, truncation=None):
+        """Draws images: the decoded latents of `draw_latents`.
+
+        Args:
+            num_images: how many, N.
+            seed: an integer for the same images each time; None for fresh ones.
+            labels: must be None: this model is unconditional.
+            truncation: as in `draw_latents`; None for none.
+
+        Returns:
+            float32 `(N, H, W, C)` in `value_range`.
+
+        Raises:
+            ValueError: an argument is none of the above.
+        """
+        check_positive(num_images=num_images)
+        if labels is not None:
+            raise ValueError(f"labels: {type(self).__name__} is unconditional; leave labels out.")
+        return self.sample_in_chunks(self.draw_latents(num_images, sampling_seed(seed), truncation))
+
     def sample_in_chunks(self, latents, *conditions, decode=None):
         """Decodes latents a bounded number at a time; each image depends on its own rows alone.
 

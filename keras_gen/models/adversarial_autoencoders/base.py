@@ -4,7 +4,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import replica_share, sample_latents
-from keras_gen.models.base import GenerativeModel, check_positive, sampling_seed
+from keras_gen.models.base import GenerativeModel
 
 
 class CodedModel(GenerativeModel):
@@ -43,24 +43,3 @@ class CodedModel(GenerativeModel):
     def latents_for(self, images, seed):
         """A latent from the prior for each image of a batch, none shared by replicas."""
         return replica_share(lambda count: self.draw_latents(count, seed), ops.shape(images)[0])
-
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws images: the decoded latents of `draw_latents`.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same images each time; None for fresh ones.
-            labels: must be None: this model is unconditional.
-            truncation: None, or a bound on the magnitude of a latent's coordinates.
-
-        Returns:
-            float32 `(N, H, W, C)` in `value_range`.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        if labels is not None:
-            raise ValueError(f"labels: {type(self).__name__} is unconditional; leave labels out.")
-        latents = self.draw_latents(num_images, sampling_seed(seed), truncation)
-        return self.sample_in_chunks(latents)

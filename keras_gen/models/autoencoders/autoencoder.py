@@ -34,7 +34,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import sample_latents
-from keras_gen.models.base import GenerativeModel, check_positive, sampling_seed
+from keras_gen.models.base import GenerativeModel, check_positive
 
 _MOMENT_DECAY = 0.99  # of the running moments of codes: they look back about a hundred steps
 
@@ -210,24 +210,3 @@ class Autoencoder(GenerativeModel):
         variance = tf.nn.relu(self.code_square - self.code_mean**2)
         noise = sample_latents("normal", (num_images, self.latent_dim), seed, truncation)
         return self.code_mean + tf.sqrt(variance) * noise
-
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws images: the decoded codes of `draw_latents`.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same images each time; None for fresh ones.
-            labels: must be None: this model is unconditional.
-            truncation: as in `draw_latents`.
-
-        Returns:
-            float32 `(N, H, W, C)` in `value_range`.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        if labels is not None:
-            raise ValueError(f"labels: {type(self).__name__} is unconditional; leave labels out.")
-        latents = self.draw_latents(num_images, sampling_seed(seed), truncation)
-        return self.sample_in_chunks(latents)

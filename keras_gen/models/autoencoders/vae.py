@@ -352,27 +352,6 @@ class VAE(GenerativeModel):
         """Latents from the prior, float32 `(num_images, latent_dim)`; `seed` is `(2,)` integers."""
         return self.latent.draw_prior(num_images, seed, truncation)
 
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws images: mean images of latents from the prior, without the pixels' own noise.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same images each time; None for fresh ones.
-            labels: must be None: this model is unconditional.
-            truncation: None, or a bound on the magnitude of a normal latent's coordinates.
-
-        Returns:
-            float32 `(N, H, W, C)` in `value_range`.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        if labels is not None:
-            raise ValueError(f"labels: {type(self).__name__} is unconditional; leave labels out.")
-        latents = self.draw_latents(num_images, sampling_seed(seed), truncation)
-        return self.sample_in_chunks(latents)
-
 
 def check_choice(name, value, allowed):
     """Raises ValueError, by the argument's name, unless the value is among those allowed."""

@@ -48,7 +48,6 @@ from keras_gen.models.base import (
     ExponentialMovingAverage,
     GenerativeModel,
     check_positive,
-    sampling_seed,
 )
 
 GENERATOR_LOSSES = {"minimax": minimax_generator, "non_saturating": non_saturating_generator}
@@ -245,24 +244,3 @@ class GAN(GenerativeModel):
         """
         generator = self.generator if self.ema_generator is None else self.ema_generator
         return generator(tf.cast(latents, "float32"), training=False)
-
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws images.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same images each time; None for fresh ones.
-            labels: must be None: this model is unconditional.
-            truncation: None, or a bound on the latents' magnitude, for typical over varied images.
-
-        Returns:
-            float32 `(N, H, W, C)` in `value_range`.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        if labels is not None:
-            raise ValueError(f"labels: {type(self).__name__} is unconditional; leave labels out.")
-        latents = self.draw_latents(num_images, sampling_seed(seed), truncation)
-        return self.sample_in_chunks(latents)

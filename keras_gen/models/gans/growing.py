@@ -27,7 +27,6 @@ from keras_gen.models.base import (
     GenerativeModel,
     check_image_shape,
     check_positive,
-    sampling_seed,
 )
 
 # preset -> channels at a side: the first number divided by the side, but at most the second
@@ -250,26 +249,6 @@ class GrowingGAN(GenerativeModel):
         """A stage's images enlarged to `(B, S, S, C)` and clipped to `value_range`."""
         images = ops.clip(ops.cast(images, "float32"), *self.value_range)
         return upsample(images, self.image_shape[0] // self.sides[stage])
-
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws images.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same images each time; None for fresh ones.
-            labels: must be None: this model is unconditional.
-            truncation: as in `draw_latents`.
-
-        Returns:
-            float32 `(N, S, S, C)` in `value_range`.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        if labels is not None:
-            raise ValueError(f"labels: {type(self).__name__} is unconditional; leave labels out.")
-        return self.sample_in_chunks(self.draw_latents(num_images, sampling_seed(seed), truncation))
 
 
 class GrowingNetwork(keras.Model):
