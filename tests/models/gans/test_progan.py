@@ -123,6 +123,53 @@ def test_a_step_computes_no_layer_above_its_stage(monkeypatch):
         fit(model, 1)
 
 
+def test_a_step_descends_the_written_losses():
+    model, by_hand = (progan(penalty_weight=7.0, ema_decay=None) for _ in range(2))
+    by_hand.set_weights(model.get_weights())
+    model.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01), run_eagerly=True)
+    images = tf.constant(np.tanh(noise(4, 16, 16, 1)))
+    latents, mixing = tf.constant(noise(4, 3, seed=1)), tf.constant([0.1, 0.4, 0.6, 0.9])
+    for each in (model, by_hand):
+        each.images_seen.assign(15)  # 8x8, half faded in
+    at = {"stage": 1, "share": 0.5}
+    real = by_hand.real_images(images, 1)
+    model.latents_for, model.mixing_for = lambda *_: latents, lambda *_: mixing
+    logs = model.train_step(images)
+
+    generator, discriminator = by_hand.generator, by_hand.discriminator
+    fakes = generator(latents, **at)
+
+    def discriminator_loss():
+        weights = mixing[:, None, None, None]
+        mixed = weights * real + (1 - weights) * fakes
+        with tf.GradientTape() as tape:
+            tape.watch(mixed)
+            scores = tf.reduce_sum(discriminator(mixed, **at))
+        norms = tf.norm(tf.reshape(tape.gradient(scores, mixed), (4, -1)), axis=1)
+        real_scores, fake_scores = discriminator(real, **at), discriminator(fakes, **at)
+        return (
+            tf.reduce_mean(fake_scores)
+            - tf.reduce_mean(real_scores)
+            + 7.0 * tf.reduce_mean((norms - 1.0) ** 2)
+            + 0.001 * tf.reduce_mean(real_scores**2)
+        )
+
+    def generator_loss():
+        return -tf.reduce_mean(discriminator(generator(latents, **at), **at))
+
+    losses = {}
+    for network, loss in ((discriminator, discriminator_loss), (generator, generator_loss)):
+        used = [v for layer in network.layers_at(1) for v in layer.trainable_variables]
+        with tf.GradientTape() as tape:
+            losses[network.name] = float(value := loss())
+        gradients = tape.gradient(value, [variable.value for variable in used])
+        keras.optimizers.SGD(0.01).apply(gradients, used)
+    for name, value in losses.items():
+        assert float(logs[f"{name}_loss"]) == pytest.approx(value, rel=1e-4), name
+    for mine, expected in zip(model.trainable_variables, by_hand.trainable_variables, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-3, atol=1e-5, err_msg=mine.path)
+
+
 def test_only_layers_in_use_move_and_have_moments():
     model = progan(phase_images=10)
     model.compile(run_eagerly=True)

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gen.layers import SelfAttention, SpectralNormalization
-from keras_gen.models import SAGAN
+from keras_gen.models import SAGAN, BigGAN
 from keras_gen.models.gans import sagan
 from keras_gen.models.gans.sagan import build_discriminator, build_generator
 
@@ -158,6 +158,60 @@ def test_each_step_draws_new_images_of_classes_of_their_own(tiny, monkeypatch):
         np.testing.assert_array_equal(got, wanted)
     assert set(np.concatenate(labels)) == {0, 1, 2}
     assert not np.array_equal(labels[0], labels[1])
+
+
+def descend(network, loss):
+    """One step of gradient descent at a rate of 0.01 on a function without arguments."""
+    variables = network.trainable_variables
+    with tf.GradientTape() as tape:
+        value = loss()
+    gradients = tape.gradient(value, [variable.value for variable in variables])
+    keras.optimizers.SGD(0.01).apply(gradients, variables)
+    return value
+
+
+@pytest.mark.parametrize(("cls", "orthogonal_weight"), [(SAGAN, 0.0), (BigGAN, 0.0), (BigGAN, 3.0)])
+def test_a_step_descends_the_hinge_losses_and_the_penalty(cls, orthogonal_weight, monkeypatch):
+    monkeypatch.setattr(sagan, "update_spectral_norms", lambda network: None)
+    settings = {"num_classes": 3, "latent_dim": 4, "filters": 2, "attention_size": 0}
+    if cls is BigGAN:
+        settings["orthogonal_weight"] = orthogonal_weight
+    model, by_hand = (
+        cls((8, 8, 1), **settings, discriminator_steps=1, ema_decay=None) for _ in range(2)
+    )
+    by_hand.set_weights(model.get_weights())
+    model.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01), run_eagerly=True)
+    rng = np.random.default_rng(0)
+    images = tf.constant(rng.uniform(-1, 1, (5, 8, 8, 1)).astype("float32"))
+    labels, fake_labels = tf.constant([0, 1, 2, 0, 1]), tf.constant([2, 2, 0, 1, 0])
+    inputs = [tf.constant(rng.normal(size=(5, 4)).astype("float32")), fake_labels]
+    model.generator_inputs = lambda *_: inputs
+    logs = model.train_step((images, labels))
+
+    generator, discriminator = by_hand.generator, by_hand.discriminator
+    fakes = generator(inputs, training=True)
+
+    def discriminator_loss():
+        real_margins = 1.0 - discriminator([images, labels], training=True)
+        fake_margins = 1.0 + discriminator([fakes, fake_labels], training=True)
+        return tf.reduce_mean(tf.nn.relu(real_margins)) + tf.reduce_mean(tf.nn.relu(fake_margins))
+
+    def generator_loss():
+        fakes = generator(inputs, training=True)
+        loss = -tf.reduce_mean(discriminator([fakes, fake_labels], training=True))
+        for kernel in (v for v in generator.trainable_variables if v.name == "kernel"):
+            matrix = tf.reshape(kernel.value, (-1, kernel.shape[-1]))
+            products = tf.matmul(matrix, matrix, transpose_a=True)
+            products -= tf.linalg.diag(tf.linalg.diag_part(products))
+            loss += orthogonal_weight * tf.reduce_sum(tf.square(products))
+        return loss
+
+    assert float(descend(discriminator, discriminator_loss)) == pytest.approx(
+        float(logs["discriminator_loss"]), rel=1e-5
+    )
+    descend(generator, generator_loss)
+    for mine, expected in zip(model.trainable_variables, by_hand.trainable_variables, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-3, atol=1e-5, err_msg=mine.path)
 
 
 def test_both_networks_make_one_power_iteration_for_each_of_their_updates(monkeypatch):
