@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_gen.layers import downsample, upsample
 from keras_gen.models import ProGAN
+from keras_gen.models.gans import progan as progan_module
 from keras_gen.models.gans.progan import Discriminator, Generator
 
 FILTERS = (5, 4, 3)
@@ -123,7 +124,9 @@ def test_a_step_computes_no_layer_above_its_stage(monkeypatch):
         fit(model, 1)
 
 
-def test_a_step_descends_the_written_losses():
+def test_a_step_descends_the_written_losses(monkeypatch):
+    assert progan_module.DRIFT_WEIGHT == 0.001
+    monkeypatch.setattr(progan_module, "DRIFT_WEIGHT", 5.0)  # else too small to be seen
     model, by_hand = (progan(penalty_weight=7.0, ema_decay=None) for _ in range(2))
     by_hand.set_weights(model.get_weights())
     model.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01), run_eagerly=True)
@@ -151,7 +154,7 @@ def test_a_step_descends_the_written_losses():
             tf.reduce_mean(fake_scores)
             - tf.reduce_mean(real_scores)
             + 7.0 * tf.reduce_mean((norms - 1.0) ** 2)
-            + 0.001 * tf.reduce_mean(real_scores**2)
+            + 5.0 * tf.reduce_mean(real_scores**2)
         )
 
     def generator_loss():
