@@ -19,11 +19,11 @@ def main(
     data: str = "mnist",
     image_size: int = 28,
     binarization: str = "dynamic",
-    filters: int = 30,
+    filters: int = 32,
     classifier: str | None = None,
     num_layers: int = 7,
     judged: int = 10_000,
-    batch_size: int = 100,
+    batch_size: int = 32,
     steps: int | None = None,
     epochs: int | None = None,
     seed: int = 0,
@@ -40,7 +40,7 @@ def main(
         num_layers: layers of both stacks.
         judged: how many samples it judges.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 8,000 where epochs is not given either.
+        steps: training steps in all; 12,000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, binarization and the order of the data.
         options: where the run goes and how it is run.
@@ -56,7 +56,7 @@ def main(
     check_pixels("bernoulli", binarization)
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
-    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 8_000)
+    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 12_000)
     rate = keras.optimizers.schedules.CosineDecay(1e-3, total)
 
     extractor = get_extractor(classifier or {"digits": "mnist"}.get(train.name, train.name))

@@ -19,11 +19,11 @@ def main(
     data: str = "mnist",
     image_size: int = 28,
     binarization: str = "dynamic",
-    filters: int = 30,
+    filters: int = 32,
     num_layers: int = 7,
-    head_filters: int = 60,
+    head_filters: int = 64,
     likelihood: str = "bernoulli",
-    batch_size: int = 100,
+    batch_size: int = 32,
     steps: int | None = None,
     epochs: int | None = None,
     seed: int = 0,
@@ -40,7 +40,7 @@ def main(
         head_filters: channels of the two layers behind them.
         likelihood: bernoulli; for 8-bit pixels categorical or logistic_mixture.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 8,000 where epochs is not given either.
+        steps: training steps in all; 12,000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, binarization and the order of the data.
         options: where the run goes and how it is run.
@@ -56,7 +56,7 @@ def main(
     check_pixels(likelihood, binarization)
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
-    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 8_000)
+    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 12_000)
     rate = keras.optimizers.schedules.CosineDecay(1e-3, total)
 
     with run.strategy.scope():
