@@ -33,6 +33,7 @@ setup(
         "Pillow>=10.1",
         "requests>=2.31",
         "tyro>=1.0",
+        "lazy_loader>=0.4",
     ],
     extras_require={"test": TEST, "dev": DEV, "interop": ["openvino>=2026.4"]},
     classifiers=[

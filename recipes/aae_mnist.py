@@ -8,13 +8,7 @@ Codes of 8 numbers and a Gaussian of deviation 5 are the paper's for MNIST. With
 recipes/semi_supervised_aae_mnist.py. Measured results: results/aae_mnist*.json.
 """
 
-from keras_gen.data import hide_labels, load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import evaluate_into, save_reconstructions
-from keras_gen.metrics.codes import code_metrics, save_code_space
-from keras_gen.metrics.parzen import parzen_metrics
-from keras_gen.models import AAE, LabelInformedAAE
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 ABOUT = {"family": "adversarial_autoencoders", "title": "AAE", "paper": "arXiv:1511.05644"}
 
@@ -47,7 +41,18 @@ def main(
         seed: decides weights, latents, which labels are known and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("aae_mnist", locals(), **ABOUT)
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import hide_labels, load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import evaluate_into, save_reconstructions
+    from keras_gen.metrics.codes import code_metrics, save_code_space
+    from keras_gen.metrics.parzen import parzen_metrics
+    from keras_gen.models import AAE, LabelInformedAAE
+    from keras_gen.training import Run
+
+    run = Run("aae_mnist", arguments, **ABOUT)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
     shown = hide_labels(train, num_labels, seed) if informed else train

@@ -7,14 +7,7 @@ The encoder and decoder that the family is compared on. Measured time, machine a
 results/alpha_gan_mnist.json.
 """
 
-import keras
-
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import evaluate_into, save_reconstructions
-from keras_gen.metrics.codes import code_metrics
-from keras_gen.models import AlphaGAN
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 ABOUT = {"family": "adversarial_autoencoders", "title": "alpha-GAN", "paper": "arXiv:1706.04987"}
 
@@ -49,7 +42,19 @@ def main(
         seed: decides weights, latents and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("alpha_gan_mnist", locals(), **ABOUT)
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import evaluate_into, save_reconstructions
+    from keras_gen.metrics.codes import code_metrics
+    from keras_gen.models import AlphaGAN
+    from keras_gen.training import Run
+
+    run = Run("alpha_gan_mnist", arguments, **ABOUT)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
 

@@ -8,13 +8,7 @@ The last is the one-layer autoencoder of the Keras blog (50 epochs of batches of
 is 0.09 nats per pixel. Measured time, machine and results: results/autoencoder_mnist*.json.
 """
 
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.latent import latent_features, nearest_neighbours, save_neighbours
-from keras_gen.metrics.embedding import embedding_figure
-from keras_gen.metrics.pca import autoencoder_metrics, save_reconstructions_beside_pca
-from keras_gen.models import Autoencoder
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -43,9 +37,20 @@ def main(
         seed: decides weights and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.latent import latent_features, nearest_neighbours, save_neighbours
+    from keras_gen.metrics.embedding import embedding_figure
+    from keras_gen.metrics.pca import autoencoder_metrics, save_reconstructions_beside_pca
+    from keras_gen.models import Autoencoder
+    from keras_gen.training import Run
+
     run = Run(
         "autoencoder_mnist",
-        locals(),
+        arguments,
         family="autoencoders",
         title="Autoencoder",
         paper="Hinton and Salakhutdinov 2006, Science 313",

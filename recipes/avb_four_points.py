@@ -8,12 +8,7 @@ fewer steps. Measured time, machine and result: results/avb_four_points.json. Wh
 docs/avb.md.
 """
 
-import keras
-
-from keras_gen.lab.four_points import IMAGES, compare, save_posteriors
-from keras_gen.models import AVB, VAE
-from keras_gen.training import Demonstration, command_line
-from keras_gen.training.graph_loop import train_in_graph
+from keras_gen.training import command_line
 
 
 def main(
@@ -43,8 +38,18 @@ def main(
         seed: decides weights, noise and batches.
         out: folder for pictures and numbers. Default: runs/avb_four_points/TIME.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.lab.four_points import IMAGES, compare, save_posteriors
+    from keras_gen.models import AVB, VAE
+    from keras_gen.training import Demonstration
+    from keras_gen.training.graph_loop import train_in_graph
+
     demonstration = Demonstration(
-        "avb_four_points", locals(), title="Four points", paper="arXiv:1701.04722"
+        "avb_four_points", arguments, title="Four points", paper="arXiv:1701.04722"
     )
     decay = keras.optimizers.schedules.CosineDecay
     adam = keras.optimizers.Adam

@@ -9,14 +9,7 @@ What to see and what goes wrong: docs/avb.md. Measured results: results/avb_mnis
 
 from typing import Literal
 
-from keras.optimizers import Adam, schedules
-
-from keras_gen.data import binarize, load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import annealed_likelihood_metrics, evaluate_into, save_reconstructions
-from keras_gen.metrics.codes import code_metrics
-from keras_gen.models import AVB, VAE
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 TITLES = {"implicit": "AVB", "gaussian": "VAE of the size of AVB"}
 
@@ -51,8 +44,20 @@ def main(
         seed: decides weights, noise, binarization and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras.optimizers import Adam, schedules
+
+    from keras_gen.data import binarize, load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import annealed_likelihood_metrics, evaluate_into, save_reconstructions
+    from keras_gen.metrics.codes import code_metrics
+    from keras_gen.models import AVB, VAE
+    from keras_gen.training import Run
+
     about = {"title": TITLES[posterior], "paper": "arXiv:1701.04722"}
-    run = Run("avb_mnist", locals(), family="adversarial_autoencoders", **about)
+    run = Run("avb_mnist", arguments, family="adversarial_autoencoders", **about)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, "static", seed) for split in splits)

@@ -7,13 +7,7 @@ The first author's networks and rates for CIFAR-10, narrower.
 Result: results/biggan_fashion_mnist.json.
 """
 
-import keras
-
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import conditional_metrics_into, evaluate_into, find_judge
-from keras_gen.models import BigGAN
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 ABOUT = {"family": "gans", "title": "BigGAN", "paper": "arXiv:1809.11096"}
 
@@ -54,7 +48,18 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("biggan_fashion_mnist", locals(), **ABOUT)
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import conditional_metrics_into, evaluate_into, find_judge
+    from keras_gen.models import BigGAN
+    from keras_gen.training import Run
+
+    run = Run("biggan_fashion_mnist", arguments, **ABOUT)
     load = {"image_size": image_size, "strict": options.strict_data}
     images, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
     judge = find_judge(images.name, images.num_classes, classifier)

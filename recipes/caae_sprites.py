@@ -7,14 +7,7 @@
 Faces named age_gender_race_date.jpg grow old and young. Result: results/caae_sprites.json.
 """
 
-import keras
-
-from keras_gen.data import load_by_factor
-from keras_gen.export import export_model
-from keras_gen.metrics.factors import train_factor_classifier
-from keras_gen.metrics.progression import progression_metrics, save_progression
-from keras_gen.models import CAAE
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 ABOUT = {"family": "adversarial_autoencoders", "title": "CAAE", "paper": "arXiv:1702.08423"}
 
@@ -57,7 +50,19 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("caae_sprites", locals(), **ABOUT)
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import load_by_factor
+    from keras_gen.export import export_model
+    from keras_gen.metrics.factors import train_factor_classifier
+    from keras_gen.metrics.progression import progression_metrics, save_progression
+    from keras_gen.models import CAAE
+    from keras_gen.training import Run
+
+    run = Run("caae_sprites", arguments, **ABOUT)
     load = {"image_size": image_size, "strict": options.strict_data}
     train, test = (load_by_factor(data, factor, split=s, **load) for s in ("train", "test"))
     with run.strategy.scope():

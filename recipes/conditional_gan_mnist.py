@@ -7,12 +7,7 @@ The paper's dense networks, with batch normalization. Measured time, machine and
 results/conditional_gan_mnist.json.
 """
 
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import evaluate_into, get_extractor
-from keras_gen.metrics.conditional import conditional_accuracy, save_class_grid
-from keras_gen.models import ConditionalGAN
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -43,9 +38,19 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import evaluate_into, get_extractor
+    from keras_gen.metrics.conditional import conditional_accuracy, save_class_grid
+    from keras_gen.models import ConditionalGAN
+    from keras_gen.training import Run
+
     run = Run(
         "conditional_gan_mnist",
-        locals(),
+        arguments,
         family="gans",
         title="Conditional GAN",
         paper="arXiv:1411.1784",

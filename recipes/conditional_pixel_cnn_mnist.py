@@ -5,14 +5,7 @@
 Measured: results/conditional_pixel_cnn_mnist.json.
 """
 
-import keras
-
-from keras_gen.data import binarize, check_pixels, load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import exact_likelihood_metrics, get_extractor, save_inpaintings
-from keras_gen.metrics.conditional import conditional_accuracy, save_class_grid
-from keras_gen.models import ConditionalPixelCNN
-from keras_gen.training import Options, Run, RunOptions, command_line, total_steps
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -45,9 +38,21 @@ def main(
         seed: decides weights, binarization and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import binarize, check_pixels, load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import exact_likelihood_metrics, get_extractor, save_inpaintings
+    from keras_gen.metrics.conditional import conditional_accuracy, save_class_grid
+    from keras_gen.models import ConditionalPixelCNN
+    from keras_gen.training import Run, total_steps
+
     run = Run(
         "conditional_pixel_cnn_mnist",
-        locals(),
+        arguments,
         family="autoregressive",
         title="Conditional PixelCNN",
         paper="arXiv:1606.05328",

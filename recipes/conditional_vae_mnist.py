@@ -8,16 +8,7 @@ Measured time, machine and results: results/conditional_vae_mnist*.json. Four nu
 where the paper has 50: from so small a prior nearly every sample is a good one.
 """
 
-from keras_gen.data import binarize, load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import get_extractor
-from keras_gen.metrics.conditional import (
-    conditional_accuracy,
-    conditional_likelihoods,
-    save_class_grid,
-)
-from keras_gen.models import ConditionalVAE
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 ABOUT = {"family": "autoencoders", "title": "Conditional VAE", "paper": "arXiv:1406.5298"}
 
@@ -52,7 +43,21 @@ def main(
         seed: decides weights, noise, binarization and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("conditional_vae_mnist", locals(), **ABOUT)
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import binarize, load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import get_extractor
+    from keras_gen.metrics.conditional import (
+        conditional_accuracy,
+        conditional_likelihoods,
+        save_class_grid,
+    )
+    from keras_gen.models import ConditionalVAE
+    from keras_gen.training import Run
+
+    run = Run("conditional_vae_mnist", arguments, **ABOUT)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)

@@ -9,12 +9,7 @@ latents and measures what else moves along. Result: results/controllable_gan_spr
 import dataclasses
 import warnings
 
-from keras_gen.data import DataUnavailableError, load
-from keras_gen.export import export_model
-from keras_gen.latent.control import study_control
-from keras_gen.metrics.factors import factor_accuracy, train_factor_classifier
-from keras_gen.models import DCGAN
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -41,8 +36,21 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.export import export_model
+    from keras_gen.latent.control import study_control
+    from keras_gen.metrics.factors import factor_accuracy, train_factor_classifier
+    from keras_gen.models import DCGAN
+    from keras_gen.training import Run
+
     run = Run(
-        "controllable_gan_sprites", locals(), family="gans", title="DCGAN", paper="arXiv:1907.10786"
+        "controllable_gan_sprites",
+        arguments,
+        family="gans",
+        title="DCGAN",
+        paper="arXiv:1907.10786",
     )
     train, test = (load_split(data, image_size, s, options.strict_data) for s in ("train", "test"))
     with run.strategy.scope():
@@ -67,6 +75,9 @@ def main(
 
 def load_split(name, image_size, split, strict):
     """A set with labelled factors; where it cannot be had, the embedded shapes."""
+    from keras_gen.data import DataUnavailableError, load
+    from keras_gen.models import DCGAN
+
     try:
         return load(name, split=split, image_size=image_size, value_range=DCGAN.value_range)
     except DataUnavailableError as error:

@@ -8,13 +8,7 @@ per pixel. PCA loses less, by 128 directions of the whole image; the default has
 its code, which see the whole image too. Measured: results/conv_autoencoder_mnist*.json.
 """
 
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.latent import latent_features, nearest_neighbours, save_neighbours
-from keras_gen.metrics.embedding import embedding_figure
-from keras_gen.metrics.pca import autoencoder_metrics, save_reconstructions_beside_pca
-from keras_gen.models import ConvAutoencoder
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -41,9 +35,20 @@ def main(
         seed: decides weights and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.latent import latent_features, nearest_neighbours, save_neighbours
+    from keras_gen.metrics.embedding import embedding_figure
+    from keras_gen.metrics.pca import autoencoder_metrics, save_reconstructions_beside_pca
+    from keras_gen.models import ConvAutoencoder
+    from keras_gen.training import Run
+
     run = Run(
         "conv_autoencoder_mnist",
-        locals(),
+        arguments,
         family="autoencoders",
         title="Convolutional autoencoder",
         paper="Masci et al. 2011, ICANN",

@@ -7,14 +7,7 @@ epochs of Adam(1e-3). Its loss in the last epoch is 146.95; it trains on both sp
 on the training split alone. Measured time, machine and result: results/conv_vae_mnist.json.
 """
 
-import numpy as np
-
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.latent import draw_manifold, latent_features, save_manifold
-from keras_gen.metrics import embedding_figure, reconstruction_error, save_reconstructions
-from keras_gen.models import ConvVAE
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -41,9 +34,21 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import numpy as np
+
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.latent import draw_manifold, latent_features, save_manifold
+    from keras_gen.metrics import embedding_figure, reconstruction_error, save_reconstructions
+    from keras_gen.models import ConvVAE
+    from keras_gen.training import Run
+
     run = Run(
         "conv_vae_mnist",
-        locals(),
+        arguments,
         family="autoencoders",
         title="Convolutional VAE",
         paper="arXiv:1312.6114",

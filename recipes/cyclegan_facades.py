@@ -8,14 +8,7 @@ Photographs to label maps and back, of 128x128 pixels, one of each in a batch as
 it looks like is in translations.png of the run. Result: results/cyclegan_facades.json.
 """
 
-import keras
-
-from keras_gen.data import load_unpaired
-from keras_gen.export import export_model
-from keras_gen.metrics.likelihood_report import first_images
-from keras_gen.metrics.translation import save_translations, translation_metrics
-from keras_gen.models.gans.cyclegan import CycleGAN, LinearDecay
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 ABOUT = {"family": "gans", "title": "CycleGAN", "paper": "arXiv:1703.10593"}
 
@@ -50,7 +43,19 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("cyclegan_facades", locals(), **ABOUT)
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import load_unpaired
+    from keras_gen.export import export_model
+    from keras_gen.metrics.likelihood_report import first_images
+    from keras_gen.metrics.translation import save_translations, translation_metrics
+    from keras_gen.models.gans.cyclegan import CycleGAN, LinearDecay
+    from keras_gen.training import Run
+
+    run = Run("cyclegan_facades", arguments, **ABOUT)
     load = {"image_size": image_size, "strict": options.strict_data}
     train, test = (load_unpaired(data, split=split, **load) for split in ("train", "test"))
     rate = LinearDecay(2e-4, 2 * decay_steps)

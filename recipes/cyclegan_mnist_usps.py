@@ -8,14 +8,7 @@ Digits of 32x32 pixels, batches of 8 of each kind. Measured: does a translated d
 class, to a classifier of the other kind? Result: results/cyclegan_mnist_usps.json.
 """
 
-import keras
-
-from keras_gen.data import load_unpaired
-from keras_gen.export import export_model
-from keras_gen.metrics.likelihood_report import first_images
-from keras_gen.metrics.translation import save_translations, translation_metrics
-from keras_gen.models.gans.cyclegan import CycleGAN, LinearDecay
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 ABOUT = {"family": "gans", "title": "CycleGAN", "paper": "arXiv:1703.10593"}
 
@@ -50,7 +43,19 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("cyclegan_mnist_usps", locals(), **ABOUT)
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import load_unpaired
+    from keras_gen.export import export_model
+    from keras_gen.metrics.likelihood_report import first_images
+    from keras_gen.metrics.translation import save_translations, translation_metrics
+    from keras_gen.models.gans.cyclegan import CycleGAN, LinearDecay
+    from keras_gen.training import Run
+
+    run = Run("cyclegan_mnist_usps", arguments, **ABOUT)
     load = {"image_size": image_size, "strict": options.strict_data}
     train, test = (load_unpaired(data, split=split, **load) for split in ("train", "test"))
     rate = LinearDecay(2e-4, 2 * decay_steps)

@@ -8,11 +8,7 @@ Measured time, machine and result: results/dcgan_mnist.json. Differences from th
 hour. The moving average of the generator is ours; --ema-decay None turns it off.
 """
 
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import evaluate_into
-from keras_gen.models import DCGAN
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -41,7 +37,16 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("dcgan_mnist", locals(), family="gans", title="DCGAN", paper="arXiv:1511.06434")
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import evaluate_into
+    from keras_gen.models import DCGAN
+    from keras_gen.training import Run
+
+    run = Run("dcgan_mnist", arguments, family="gans", title="DCGAN", paper="arXiv:1511.06434")
     images, test_images = (
         load_or_stand_in(
             data,

@@ -7,15 +7,7 @@ Gaussian noise of deviation 0.5 is that of the Keras blog, masking a quarter tha
 Measured time, machine and results: results/denoising_autoencoder_mnist*.json.
 """
 
-import numpy as np
-
-from keras_gen.artifacts import save_labelled_grid
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.latent import decode_in_chunks, encode_in_chunks
-from keras_gen.models import DenoisingAutoencoder
-from keras_gen.models.autoencoders.denoising_autoencoder import psnr_db
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 ABOUT = {"family": "autoencoders", "title": "Denoising autoencoder", "paper": "Vincent et al. 2008"}
 
@@ -46,7 +38,20 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("denoising_autoencoder_mnist", locals(), **ABOUT)
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import numpy as np
+
+    from keras_gen.artifacts import save_labelled_grid
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.latent import decode_in_chunks, encode_in_chunks
+    from keras_gen.models import DenoisingAutoencoder
+    from keras_gen.models.autoencoders.denoising_autoencoder import psnr_db
+    from keras_gen.training import Run
+
+    run = Run("denoising_autoencoder_mnist", arguments, **ABOUT)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
 

@@ -6,13 +6,7 @@ Published: 96.58 nats, dynamic binarization (pytorch-generative). Measured time,
 results/fvsbn_mnist.json.
 """
 
-import keras
-
-from keras_gen.data import binarize, check_pixels, load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import exact_likelihood_metrics, save_drawing, save_inpaintings
-from keras_gen.models import FVSBN
-from keras_gen.training import Options, Run, RunOptions, command_line, total_steps
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -37,9 +31,20 @@ def main(
         seed: decides weights, binarization and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import binarize, check_pixels, load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import exact_likelihood_metrics, save_drawing, save_inpaintings
+    from keras_gen.models import FVSBN
+    from keras_gen.training import Run, total_steps
+
     run = Run(
         "fvsbn_mnist",
-        locals(),
+        arguments,
         family="autoregressive",
         title="FVSBN",
         paper="arXiv:1502.03509",

@@ -7,11 +7,7 @@ The paper's dense networks, batches of 100, stochastic gradient descent with mom
 time, machine and result: results/gan_mnist.json.
 """
 
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import evaluate_into
-from keras_gen.models import GAN
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -40,7 +36,16 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("gan_mnist", locals(), family="gans", title="GAN", paper="arXiv:1406.2661")
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import evaluate_into
+    from keras_gen.models import GAN
+    from keras_gen.training import Run
+
+    run = Run("gan_mnist", arguments, family="gans", title="GAN", paper="arXiv:1406.2661")
     load = {"value_range": GAN.value_range, "strict": options.strict_data}
     images, test_images = (
         load_or_stand_in(data, split=split, image_size=image_size, **load)

@@ -7,13 +7,7 @@ Quoted for MNIST: 1.05 bits per dimension, in tables of later papers. Measured t
 result: results/glow_mnist*.json.
 """
 
-import keras
-
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import flow_metrics, save_temperatures
-from keras_gen.models import Glow
-from keras_gen.training import Options, Run, RunOptions, command_line, total_steps
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -48,7 +42,18 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("glow_mnist", locals(), family="flows", title="Glow", paper="arXiv:1807.03039")
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import flow_metrics, save_temperatures
+    from keras_gen.models import Glow
+    from keras_gen.training import Run, total_steps
+
+    run = Run("glow_mnist", arguments, family="flows", title="Glow", paper="arXiv:1807.03039")
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
     total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 6_000)

@@ -7,13 +7,7 @@ The share of grammatical strings over the training, beside that of an LSTM train
 likelihood: sequences.png, gan.txt, lstm.txt. Measured: results/gumbel_gan_grammar.json.
 """
 
-import keras
-
-from keras_gen.data import grammar, load
-from keras_gen.export import export_model
-from keras_gen.metrics.sequences import SequenceProgress, save_sequence_curves
-from keras_gen.models import GumbelGAN, SequenceLSTM
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -44,8 +38,19 @@ def main(
         seed: decides weights, noise, the strings and their order.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import grammar, load
+    from keras_gen.export import export_model
+    from keras_gen.metrics.sequences import SequenceProgress, save_sequence_curves
+    from keras_gen.models import GumbelGAN, SequenceLSTM
+    from keras_gen.training import Run
+
     run = Run(
-        "gumbel_gan_grammar", locals(), family="gans", title="Gumbel GAN", paper="arXiv:1611.04051"
+        "gumbel_gan_grammar", arguments, family="gans", title="Gumbel GAN", paper="arXiv:1611.04051"
     )
     train, test = (load(data, split=s, value_range=(0, 1), seed=seed) for s in ("train", "test"))
     how = {"real_images": test.examples, "language": grammar, "every": measure_every, "seed": seed}

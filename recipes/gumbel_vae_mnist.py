@@ -6,13 +6,7 @@
 Published runs and what differs: docs/gumbel_vae.md. Measured: results/gumbel_vae_mnist*.json.
 """
 
-import keras
-
-from keras_gen.data import binarize, load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import likelihood_metrics, save_reconstructions
-from keras_gen.models import GumbelVAE
-from keras_gen.training import Options, Run, RunOptions, WarmUp, command_line, total_steps
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -49,9 +43,20 @@ def main(
         seed: decides weights, noise, binarization and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import binarize, load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import likelihood_metrics, save_reconstructions
+    from keras_gen.models import GumbelVAE
+    from keras_gen.training import Run, WarmUp, total_steps
+
     run = Run(
         "gumbel_vae_mnist",
-        locals(),
+        arguments,
         family="autoencoders",
         title="Gumbel-softmax VAE",
         paper="arXiv:1611.01144",

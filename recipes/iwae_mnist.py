@@ -11,13 +11,7 @@ first 10 of those 3280 passes. Measured time, machine and results: results/iwae_
 
 import itertools
 
-import keras
-
-from keras_gen.data import binarize, load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import likelihood_metrics, save_reconstructions
-from keras_gen.models import IWAE
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -50,7 +44,20 @@ def main(
         seed: decides weights, noise, binarization and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("iwae_mnist", locals(), family="autoencoders", title="IWAE", paper="arXiv:1509.00519")
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import binarize, load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import likelihood_metrics, save_reconstructions
+    from keras_gen.models import IWAE
+    from keras_gen.training import Run
+
+    run = Run(
+        "iwae_mnist", arguments, family="autoencoders", title="IWAE", paper="arXiv:1509.00519"
+    )
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)

@@ -10,8 +10,7 @@ follow. Measured time, machine and result: results/js_vs_earth_mover.json. What 
 docs/js_vs_earth_mover.md.
 """
 
-from keras_gen.lab.earth_mover import compare, measure, save_distances
-from keras_gen.training import Demonstration, command_line
+from keras_gen.training import command_line
 
 
 def main(
@@ -30,9 +29,15 @@ def main(
         seed: decides weights and points.
         out: folder for picture and numbers. Default: runs/js_vs_earth_mover/TIME.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.lab.earth_mover import compare, measure, save_distances
+    from keras_gen.training import Demonstration
+
     demonstration = Demonstration(
         "js_vs_earth_mover",
-        locals(),
+        arguments,
         title="JS against earth mover, parallel lines",
         paper="arXiv:1701.07875",
     )

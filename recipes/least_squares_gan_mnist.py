@@ -6,11 +6,7 @@ The networks and settings of recipes/dcgan_mnist.py with the other loss, so that
 Measured time, machine and result: results/least_squares_gan_mnist.json.
 """
 
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import evaluate_into
-from keras_gen.models import LSGAN
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -39,9 +35,18 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import evaluate_into
+    from keras_gen.models import LSGAN
+    from keras_gen.training import Run
+
     run = Run(
         "least_squares_gan_mnist",
-        locals(),
+        arguments,
         family="gans",
         title="Least-squares GAN",
         paper="arXiv:1611.04076",

@@ -10,8 +10,7 @@ alternating iterates. Measured time, machine and result: results/minimax_dynamic
 docs/minimax_dynamics.md.
 """
 
-from keras_gen.lab.minimax import METHODS, compare, play, save_dynamics, save_movie
-from keras_gen.training import Demonstration, command_line
+from keras_gen.training import command_line
 
 
 def main(
@@ -30,8 +29,14 @@ def main(
         seed: recorded like that of any recipe; nothing here is random.
         out: folder for pictures and numbers. Default: runs/minimax_dynamics/TIME.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.lab.minimax import METHODS, compare, play, save_dynamics, save_movie
+    from keras_gen.training import Demonstration
+
     demonstration = Demonstration(
-        "minimax_dynamics", locals(), title="min x max y x*y", paper="arXiv:1711.00141"
+        "minimax_dynamics", arguments, title="min x max y x*y", paper="arXiv:1711.00141"
     )
     paths = {method: play(method, start, learning_rate, steps) for method in METHODS}
     metrics = compare(paths, learning_rate)

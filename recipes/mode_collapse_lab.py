@@ -7,23 +7,16 @@ The measures and mixtures of PacGAN (Lin et al. 2018, arXiv:1712.04086), smaller
 steps. Measured: results/mode_collapse_lab.json. What to see: docs/mode_collapse.md.
 """
 
-import keras
+from keras_gen.training import command_line
 
-from keras_gen.data import load
-from keras_gen.lab import mode_collapse, mode_seeking
-from keras_gen.models import points
-from keras_gen.training import Demonstration, command_line
-from keras_gen.training.graph_loop import train_in_graph
-
-ADAM, RMSPROP = keras.optimizers.Adam, keras.optimizers.RMSprop
-# name -> class, and for each of its networks an optimizer with its settings
+# name -> class in keras_gen.models.points, and for each of its networks an optimizer, its settings
 LAB = {
-    "GAN": (points.PointGAN, [(ADAM, {"beta_1": 0.5})] * 2),
-    "PacGAN2": (points.PointPacGAN, [(ADAM, {"beta_1": 0.5})] * 2),
-    "WGAN": (points.PointWGAN, [(RMSPROP, {})] * 2),
-    "WGAN-GP": (points.PointWGANGP, [(ADAM, {"beta_1": 0.0, "beta_2": 0.9})] * 2),
-    "SN-GAN": (points.PointSNGAN, [(ADAM, {"beta_1": 0.5})] * 2),
-    "VAE": (points.PointVAE, [(ADAM, {})]),
+    "GAN": ("PointGAN", [("Adam", {"beta_1": 0.5})] * 2),
+    "PacGAN2": ("PointPacGAN", [("Adam", {"beta_1": 0.5})] * 2),
+    "WGAN": ("PointWGAN", [("RMSprop", {})] * 2),
+    "WGAN-GP": ("PointWGANGP", [("Adam", {"beta_1": 0.0, "beta_2": 0.9})] * 2),
+    "SN-GAN": ("PointSNGAN", [("Adam", {"beta_1": 0.5})] * 2),
+    "VAE": ("PointVAE", [("Adam", {})]),
 }
 
 
@@ -47,7 +40,18 @@ def main(
         seed: of the first run: decides weights, noise and batches.
         out: folder for pictures and numbers. Default: runs/mode_collapse_lab/TIME.
     """
-    lab = Demonstration("mode_collapse_lab", locals(), title="Mode collapse", paper="1712.04086")
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import load
+    from keras_gen.lab import mode_collapse, mode_seeking
+    from keras_gen.models import points
+    from keras_gen.training import Demonstration
+    from keras_gen.training.graph_loop import train_in_graph
+
+    lab = Demonstration("mode_collapse_lab", arguments, title="Mode collapse", paper="1712.04086")
     metrics = mode_seeking.compare()
     lab.open()
     mode_seeking.save_fits(metrics, lab.folder / "mode_seeking.png")
@@ -55,8 +59,9 @@ def main(
     def train(label, number, after):
         cls, optimizers = LAB[label]
         keras.utils.set_random_seed(number)
-        model = cls()
-        model.compile(*(make(5e-4, **settings) for make, settings in optimizers))
+        model = getattr(points, cls)()
+        made = (getattr(keras.optimizers, make)(5e-4, **kw) for make, kw in optimizers)
+        model.compile(*made)
         loop = {"steps_per_call": max(steps // 20, 1), "after": lambda step: after(step, model)}
         train_in_graph(model, examples, batch_size=batch_size, steps=steps, seed=number, **loop)
         return model

@@ -6,13 +6,7 @@ Published: 1980.50 nats of density, which are 4.36 bits per dimension, after 1,5
 time, machine and result: results/nice_mnist.json.
 """
 
-import keras
-
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import flow_metrics, save_temperatures
-from keras_gen.models import NICE
-from keras_gen.training import Options, Run, RunOptions, command_line, total_steps
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -41,7 +35,18 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("nice_mnist", locals(), family="flows", title="NICE", paper="arXiv:1410.8516")
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import flow_metrics, save_temperatures
+    from keras_gen.models import NICE
+    from keras_gen.training import Run, total_steps
+
+    run = Run("nice_mnist", arguments, family="flows", title="NICE", paper="arXiv:1410.8516")
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
     total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 20_000)

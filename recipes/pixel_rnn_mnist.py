@@ -6,13 +6,7 @@
 Each pixel that is drawn takes the whole network. Measured results: results/pixel_rnn_mnist*.json.
 """
 
-import keras
-
-from keras_gen.data import binarize, check_pixels, load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import exact_likelihood_metrics, save_drawing, save_inpaintings
-from keras_gen.models import PixelRNN
-from keras_gen.training import Options, Run, RunOptions, command_line, total_steps
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -47,9 +41,20 @@ def main(
         seed: decides weights, binarization and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import binarize, check_pixels, load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import exact_likelihood_metrics, save_drawing, save_inpaintings
+    from keras_gen.models import PixelRNN
+    from keras_gen.training import Run, total_steps
+
     run = Run(
         "pixel_rnn_mnist",
-        locals(),
+        arguments,
         family="autoregressive",
         title="PixelRNN",
         paper="arXiv:1601.06759",

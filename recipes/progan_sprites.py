@@ -8,12 +8,7 @@ phase: Adam(1e-3, 0, 0.99), batches of 16. stages/*.png: the end of each stage. 
 machine and result: results/progan_sprites.json.
 """
 
-from keras_gen.data import load_by_factor
-from keras_gen.export import export_model
-from keras_gen.metrics import FactorExtractor, evaluate_into, path_length_metrics
-from keras_gen.metrics.factors import train_factor_classifier
-from keras_gen.models import ProGAN
-from keras_gen.training import Options, Run, RunOptions, StageGrids, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -50,7 +45,17 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("progan_sprites", locals(), family="gans", title="ProGAN", paper="arXiv:1710.10196")
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_by_factor
+    from keras_gen.export import export_model
+    from keras_gen.metrics import FactorExtractor, evaluate_into, path_length_metrics
+    from keras_gen.metrics.factors import train_factor_classifier
+    from keras_gen.models import ProGAN
+    from keras_gen.training import Run, StageGrids
+
+    run = Run("progan_sprites", arguments, family="gans", title="ProGAN", paper="arXiv:1710.10196")
     load = {"image_size": (image_size, image_size), "strict": options.strict_data}
     train, test = (load_by_factor(data, split=each, **load) for each in ("train", "test"))
     with run.strategy.scope():

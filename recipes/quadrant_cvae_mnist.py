@@ -9,13 +9,7 @@ quadrants (-ELBO, grey pixels), and 100.4, 61.9 and 25.4 for its baseline networ
 machine and results: results/quadrant_cvae_mnist*.json.
 """
 
-import keras
-
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics.completion import completion_metrics, save_completions
-from keras_gen.models import QuadrantCVAE
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -46,9 +40,20 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics.completion import completion_metrics, save_completions
+    from keras_gen.models import QuadrantCVAE
+    from keras_gen.training import Run
+
     run = Run(
         "quadrant_cvae_mnist",
-        locals(),
+        arguments,
         family="autoencoders",
         title=f"CVAE, {seen_quadrants} of 4 quadrants seen",
         paper="Sohn, Lee and Yan 2015, NIPS",

@@ -8,14 +8,7 @@ Published for two moons: validation NLL 1.299 nats (keras.io, 300 epochs). Measu
 results/real_nvp_moons*.json.
 """
 
-import keras
-
-from keras_gen.data import load
-from keras_gen.export import export_model
-from keras_gen.lab.densities import save_densities, save_warped_grid
-from keras_gen.metrics import flow_metrics
-from keras_gen.models import PointRealNVP
-from keras_gen.training import Options, Run, RunOptions, command_line, total_steps
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -42,9 +35,21 @@ def main(
         seed: decides weights and the order of the data.
         options: where the run goes and how it is run.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import load
+    from keras_gen.export import export_model
+    from keras_gen.lab.densities import save_densities, save_warped_grid
+    from keras_gen.metrics import flow_metrics
+    from keras_gen.models import PointRealNVP
+    from keras_gen.training import Run, total_steps
+
     run = Run(
         "real_nvp_moons",
-        locals(),
+        arguments,
         family="flows",
         title="RealNVP of points",
         paper="arXiv:1605.08803",

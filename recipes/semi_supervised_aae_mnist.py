@@ -7,13 +7,7 @@ A batch is 100 images without labels and 100 with, drawn from the few again and 
 results: results/semi_supervised_aae_mnist*.json.
 """
 
-from keras_gen.data import load_or_stand_in, semi_supervised
-from keras_gen.export import export_model
-from keras_gen.metrics import save_reconstructions
-from keras_gen.metrics.codes import classification_error
-from keras_gen.metrics.conditional import save_class_grid
-from keras_gen.models import SemiSupervisedAAE
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 ABOUT = {
     "family": "adversarial_autoencoders",
@@ -50,7 +44,18 @@ def main(
         seed: decides weights, noise, which labels are known and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("semi_supervised_aae_mnist", locals(), **ABOUT)
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_or_stand_in, semi_supervised
+    from keras_gen.export import export_model
+    from keras_gen.metrics import save_reconstructions
+    from keras_gen.metrics.codes import classification_error
+    from keras_gen.metrics.conditional import save_class_grid
+    from keras_gen.models import SemiSupervisedAAE
+    from keras_gen.training import Run
+
+    run = Run("semi_supervised_aae_mnist", arguments, **ABOUT)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
     shown = semi_supervised(train, num_labels, seed)

@@ -7,11 +7,7 @@ The paper's standard networks with half of their filters, Adam(2e-4, 0.5), batch
 time, machine and result: results/sn_gan_mnist.json.
 """
 
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import evaluate_into
-from keras_gen.models import SNGAN
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -44,7 +40,16 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("sn_gan_mnist", locals(), family="gans", title="SN-GAN", paper="arXiv:1802.05957")
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import evaluate_into
+    from keras_gen.models import SNGAN
+    from keras_gen.training import Run
+
+    run = Run("sn_gan_mnist", arguments, family="gans", title="SN-GAN", paper="arXiv:1802.05957")
     load = {"value_range": SNGAN.value_range, "strict": options.strict_data}
     images, test_images = (
         load_or_stand_in(data, split=split, image_size=image_size, **load)

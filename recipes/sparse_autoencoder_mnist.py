@@ -7,16 +7,7 @@ The figure of the Keras blog is 0.10 nats per pixel. Measured time, machine and 
 results/sparse_autoencoder_mnist.json.
 """
 
-import numpy as np
-
-from keras_gen.artifacts import save_labelled_grid
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.latent import latent_features
-from keras_gen.metrics.embedding import embedding_figure
-from keras_gen.metrics.pca import autoencoder_metrics, save_reconstructions_beside_pca
-from keras_gen.models import SparseAutoencoder
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 ABOUT = {"family": "autoencoders", "title": "Sparse autoencoder", "paper": "Ng 2011, CS294A notes"}
 
@@ -47,7 +38,21 @@ def main(
         seed: decides weights and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("sparse_autoencoder_mnist", locals(), **ABOUT)
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import numpy as np
+
+    from keras_gen.artifacts import save_labelled_grid
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.latent import latent_features
+    from keras_gen.metrics.embedding import embedding_figure
+    from keras_gen.metrics.pca import autoencoder_metrics, save_reconstructions_beside_pca
+    from keras_gen.models import SparseAutoencoder
+    from keras_gen.training import Run
+
+    run = Run("sparse_autoencoder_mnist", arguments, **ABOUT)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
 

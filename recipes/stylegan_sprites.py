@@ -6,13 +6,7 @@ The paper's training with a sixteenth of its channels at 64x64 and phases of 12,
 mixing.png, noise.png, truncation.png. Time and result: results/stylegan_sprites.json.
 """
 
-from keras_gen.data import load_by_factor
-from keras_gen.export import export_model
-from keras_gen.latent import save_style_pictures
-from keras_gen.metrics import FactorExtractor, evaluate_into, path_length_metrics
-from keras_gen.metrics.factors import train_factor_classifier
-from keras_gen.models import StyleGAN
-from keras_gen.training import Options, Run, RunOptions, StageGrids, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 ABOUT = {"family": "gans", "title": "StyleGAN", "paper": "arXiv:1812.04948"}
 
@@ -53,7 +47,18 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("stylegan_sprites", locals(), **ABOUT)
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_by_factor
+    from keras_gen.export import export_model
+    from keras_gen.latent import save_style_pictures
+    from keras_gen.metrics import FactorExtractor, evaluate_into, path_length_metrics
+    from keras_gen.metrics.factors import train_factor_classifier
+    from keras_gen.models import StyleGAN
+    from keras_gen.training import Run, StageGrids
+
+    run = Run("stylegan_sprites", arguments, **ABOUT)
     load = {"image_size": (image_size, image_size), "strict": options.strict_data}
     train, test = (load_by_factor(data, split=each, **load) for each in ("train", "test"))
     with run.strategy.scope():

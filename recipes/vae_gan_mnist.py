@@ -6,15 +6,7 @@
 Measured time, machine and result: results/vae_gan_mnist.json.
 """
 
-import numpy as np
-
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.latent import latent_arithmetic, save_arithmetic
-from keras_gen.metrics import evaluate_into, save_reconstructions
-from keras_gen.metrics.codes import code_metrics
-from keras_gen.models import VAEGAN
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 ABOUT = {"family": "adversarial_autoencoders", "title": "VAE/GAN", "paper": "arXiv:1512.09300"}
 
@@ -45,7 +37,19 @@ def main(
         seed: decides weights, latents and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("vae_gan_mnist", locals(), **ABOUT)
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.latent import latent_arithmetic, save_arithmetic
+    from keras_gen.metrics import evaluate_into, save_reconstructions
+    from keras_gen.metrics.codes import code_metrics
+    from keras_gen.models import VAEGAN
+    from keras_gen.training import Run
+
+    run = Run("vae_gan_mnist", arguments, **ABOUT)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
     plus, minus = most_and_least(train, attribute)  # a wrong name must not cost a training
@@ -68,6 +72,8 @@ def main(
 
 def most_and_least(data, attribute):
     """The tenth of the images, one at least, with most of an attribute and that with least."""
+    import numpy as np
+
     values = {"ink": data.examples.mean(axis=(1, 2, 3)), **data.factors}
     if attribute not in values:
         raise ValueError(f"attribute={attribute!r}: give one of {', '.join(values)}.")

@@ -7,14 +7,7 @@
 The published run and what differs: docs/vae.md. Measured results: results/vae_mnist*.json.
 """
 
-import keras
-
-from keras_gen.data import binarize, load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.latent import draw_manifold, save_manifold
-from keras_gen.metrics import likelihood_metrics, save_reconstructions
-from keras_gen.models import VAE
-from keras_gen.training import Options, Run, RunOptions, WarmUp, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -51,7 +44,19 @@ def main(
         seed: decides weights, noise, binarization and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("vae_mnist", locals(), family="autoencoders", title="VAE", paper="arXiv:1312.6114")
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    import keras
+
+    from keras_gen.data import binarize, load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.latent import draw_manifold, save_manifold
+    from keras_gen.metrics import likelihood_metrics, save_reconstructions
+    from keras_gen.models import VAE
+    from keras_gen.training import Run, WarmUp
+
+    run = Run("vae_mnist", arguments, family="autoencoders", title="VAE", paper="arXiv:1312.6114")
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)

@@ -9,10 +9,7 @@ Gaussians, for which the best discriminator is known, stand beside it in closed 
 machine and result: results/vanishing_gradients.json. What to see: docs/vanishing_gradients.md.
 """
 
-from keras_gen.data import load_or_stand_in
-from keras_gen.lab.vanishing import compare, save_gradients, save_slopes, watch
-from keras_gen.models import DCGAN
-from keras_gen.training import Demonstration, command_line
+from keras_gen.training import command_line
 
 
 def main(
@@ -43,8 +40,16 @@ def main(
         seed: decides weights, noise and the order of the data.
         out: folder for pictures and numbers. Default: runs/vanishing_gradients/TIME.
     """
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.lab.vanishing import compare, save_gradients, save_slopes, watch
+    from keras_gen.models import DCGAN
+    from keras_gen.training import Demonstration
+
     demonstration = Demonstration(
-        "vanishing_gradients", locals(), title="Vanishing gradients", paper="arXiv:1701.04862"
+        "vanishing_gradients", arguments, title="Vanishing gradients", paper="arXiv:1701.04862"
     )
     images = load_or_stand_in(
         data, image_size=image_size, value_range=DCGAN.value_range, strict=strict_data

@@ -8,11 +8,7 @@ of DCGAN's filters, for a step takes five passes of the critic, each with a seco
 Measured time, machine and result: results/wgan_gp_mnist.json.
 """
 
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import evaluate_into
-from keras_gen.models import WGANGP
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -47,7 +43,16 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("wgan_gp_mnist", locals(), family="gans", title="WGAN-GP", paper="arXiv:1704.00028")
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import evaluate_into
+    from keras_gen.models import WGANGP
+    from keras_gen.training import Run
+
+    run = Run("wgan_gp_mnist", arguments, family="gans", title="WGAN-GP", paper="arXiv:1704.00028")
     load = {"value_range": WGANGP.value_range, "strict": options.strict_data}
     images, test_images = (
         load_or_stand_in(data, split=split, image_size=image_size, **load)

@@ -8,11 +8,7 @@ of DCGAN's filters, for a step takes five passes of the critic. Measured time, m
 results/wgan_mnist.json.
 """
 
-from keras_gen.data import load_or_stand_in
-from keras_gen.export import export_model
-from keras_gen.metrics import evaluate_into
-from keras_gen.models import WGAN
-from keras_gen.training import Options, Run, RunOptions, command_line
+from keras_gen.training import Options, RunOptions, command_line
 
 
 def main(
@@ -45,7 +41,16 @@ def main(
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
     """
-    run = Run("wgan_mnist", locals(), family="gans", title="WGAN", paper="arXiv:1701.07875")
+    arguments = dict(locals())
+
+    # Imported here: --help answers without TensorFlow.
+    from keras_gen.data import load_or_stand_in
+    from keras_gen.export import export_model
+    from keras_gen.metrics import evaluate_into
+    from keras_gen.models import WGAN
+    from keras_gen.training import Run
+
+    run = Run("wgan_mnist", arguments, family="gans", title="WGAN", paper="arXiv:1701.07875")
     load = {"value_range": WGAN.value_range, "strict": options.strict_data}
     images, test_images = (
         load_or_stand_in(data, split=split, image_size=image_size, **load)

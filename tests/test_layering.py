@@ -58,7 +58,7 @@ def test_packages_import_only_what_lies_below_them(path):
 def test_recipes_import_no_other_recipe_and_hold_no_class(path):
     assert "recipes" not in set(imported(path))
     assert not any(isinstance(node, ast.ClassDef) for node in ast.walk(ast.parse(path.read_text())))
-    assert 40 <= len(path.read_text().splitlines()) <= 80
+    assert 40 <= len(path.read_text().splitlines()) <= 90
 
 
 def test_the_rule_is_enforced(tmp_path):

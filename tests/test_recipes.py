@@ -407,6 +407,22 @@ def test_a_recipe_says_its_measured_options_in_its_help(name, capsys):
         assert flag in text
 
 
+def test_help_of_no_recipe_needs_tensorflow():
+    script = (
+        "import runpy, sys; sys.modules['tensorflow'] = sys.modules['keras'] = None\n"
+        "for recipe in sys.argv[1:]:\n"
+        "    sys.argv = [recipe, '--help']\n"
+        "    try:\n"
+        "        runpy.run_path(recipe, run_name='__main__')\n"
+        "    except SystemExit as stop:\n"
+        "        assert not stop.code, recipe\n"
+    )
+    command = [sys.executable, "-c", script, *map(str, sorted(RECIPES.glob("*.py")))]
+    shown = subprocess.run(command, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.count("--seed") >= len(TINY)
+
+
 @pytest.mark.parametrize("name", DEMONSTRATIONS)
 def test_a_demonstration_leaves_pictures_and_numbers_beside_the_analytic_ones(
     name, tmp_path, capsys

@@ -1,22 +1,20 @@
-"""Runs: options, strategy, checkpoints, callbacks and what a run leaves behind."""
+"""Runs: options, strategy, checkpoints, callbacks and what a run leaves behind.
 
-from keras_gen.training.demonstration import Demonstration
-from keras_gen.training.errors import NonFiniteError, RunError
-from keras_gen.training.options import Options, RunOptions, command_line
-from keras_gen.training.run import Run
-from keras_gen.training.schedule import total_steps
-from keras_gen.training.stages import StageGrids
-from keras_gen.training.warm_up import WarmUp
+The names below load their modules when they are first used: a recipe that is asked for its flags
+takes `command_line` from here and need not wait for TensorFlow.
+"""
 
-__all__ = [
-    "Demonstration",
-    "NonFiniteError",
-    "Options",
-    "Run",
-    "RunError",
-    "RunOptions",
-    "StageGrids",
-    "WarmUp",
-    "command_line",
-    "total_steps",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "demonstration": ["Demonstration"],
+        "errors": ["NonFiniteError", "RunError"],
+        "options": ["Options", "RunOptions", "command_line"],
+        "run": ["Run"],
+        "schedule": ["total_steps"],
+        "stages": ["StageGrids"],
+        "warm_up": ["WarmUp"],
+    },
+)
