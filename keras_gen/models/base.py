@@ -155,7 +155,7 @@ class GenerativeModel(keras.Model):
             }
         )
 
-    def update(self, optimizer, tape, loss, network):
+    def update(self, optimizer, tape, loss, network, upstream=None, also=()):
         """One step of `optimizer` down the gradient of `loss` in the network's variables.
 
         Keras optimizers *sum* gradients over replicas; dividing by the number of replicas makes
@@ -167,16 +167,29 @@ class GenerativeModel(keras.Model):
             tape: the tape that recorded `loss`.
             loss: scalar, the mean over this replica's share of the batch.
             network: the network to move; nothing else moves.
+            upstream: None, or in place of a loss' own the gradient that flows into `loss`, which
+                is then a tensor of that shape: one that another `update` gave by `also`, times
+                anything.
+            also: further tensors on the tape.
+
+        Returns:
+            The gradients in `also`, over all replicas.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        upstream = optimizer.scale_loss(tf.ones_like(loss) / replicas)
+        if upstream is None:
+            upstream = tf.ones_like(loss) / replicas
+        scale = optimizer.scale_loss(tf.ones(()))
+        upstream = optimizer.scale_loss(upstream)
         variables = [variable.value for variable in network.trainable_variables]
         # All of them before the first weight moves: in a graph, a kernel may else be updated while
         # the gradients of the layers below it, which it enters, are still to be computed.
-        gradients = tf.tuple(tape.gradient(loss, variables, output_gradients=upstream))
+        wanted = [*variables, *also]
+        gradients = tf.tuple(tape.gradient(loss, wanted, output_gradients=upstream))
+        gradients, others = gradients[: len(variables)], gradients[len(variables) :]
         if replicas > 1 and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             gradients = _agree_on_overflow(gradients)
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+        return [gradient / tf.cast(scale, gradient.dtype) for gradient in others]
 
     # ------------------------------------------------------------------ data and noise
 

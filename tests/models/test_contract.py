@@ -74,6 +74,7 @@ MODELS = {
             "generator_loss": "minimax",
             "discriminator_steps": 2,
             "ema_decay": 0.9,
+            "simultaneous": True,
         },
     ),
     "DCGAN": (DCGAN, {"image_shape": IMAGE_SHAPE, "latent_dim": 3, "filters": 4}),

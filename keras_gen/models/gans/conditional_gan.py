@@ -99,6 +99,7 @@ class ConditionalGAN(GAN):
         latent_distribution: `"uniform"` for U(-1, 1), or another of `LATENT_DISTRIBUTIONS`.
         discriminator_steps: as in `GAN`.
         ema_decay: as in `GAN`.
+        simultaneous: as in `GAN`.
 
     Raises:
         ValueError: an argument is none of the above.
@@ -117,6 +118,7 @@ class ConditionalGAN(GAN):
         latent_distribution="uniform",
         discriminator_steps=1,
         ema_decay=None,
+        simultaneous=False,
         **kwargs,
     ):
         check_positive(num_classes=num_classes)
@@ -127,6 +129,7 @@ class ConditionalGAN(GAN):
             latent_distribution,
             discriminator_steps=discriminator_steps,
             ema_decay=ema_decay,
+            simultaneous=simultaneous,
             **kwargs,
         )
 
@@ -155,18 +158,29 @@ class ConditionalGAN(GAN):
             latents = self.latents_for(real_images, seeds[step])
             with tf.GradientTape() as generator_tape:
                 fake_images = self.generator([latents, labels], training=True)
+            seen_images = tf.stop_gradient(fake_images)
             with tf.GradientTape() as tape:
+                tape.watch(seen_images)
                 real_logits = self.discriminator([real_images, labels], training=True)
-                fake_logits = self.discriminator(
-                    [tf.stop_gradient(fake_images), labels], training=True
-                )
+                fake_logits = self.discriminator([seen_images, labels], training=True)
                 discriminator_loss = minimax_discriminator(real_logits, fake_logits)
-            self.update(self.discriminator_optimizer, tape, discriminator_loss, self.discriminator)
+            also = [seen_images] if self.simultaneous else []
+            gradients = self.update(
+                self.discriminator_optimizer,
+                tape,
+                discriminator_loss,
+                self.discriminator,
+                also=also,
+            )
 
-        with generator_tape:
-            generator_logits = self.discriminator([fake_images, labels], training=True)
-            generator_loss = non_saturating_generator(generator_logits)
-        self.update(self.generator_optimizer, generator_tape, generator_loss, self.generator)
+        if self.simultaneous:
+            generator_loss = non_saturating_generator(fake_logits)
+            self.follow(gradients[0], fake_logits, generator_tape, fake_images)
+        else:
+            with generator_tape:
+                generator_logits = self.discriminator([fake_images, labels], training=True)
+                generator_loss = non_saturating_generator(generator_logits)
+            self.update(self.generator_optimizer, generator_tape, generator_loss, self.generator)
 
         if self.ema:
             self.ema.update(self.train_steps)

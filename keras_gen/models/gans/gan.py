@@ -17,7 +17,8 @@ Objective (eq. 1), with D = sigmoid(discriminator(images)) and G = generator:
 Differences from the paper:
     - Algorithm 1 draws new noise for the generator's step. Here the generator's step uses the
       fake images of the last discriminator step, against the discriminator as just updated: one
-      generator pass less. (The authors' code shares them too, and updates both at once.)
+      generator pass less. (The authors' code shares them too, and updates both at once, as
+      `simultaneous=True` does here.)
     - Constant learning rate and momentum where the authors' code decays the rate by 1.000004 a
       step and raises the momentum to 0.7. Their discriminator loss is half of the one above; the
       default rate of the discriminator is therefore half of theirs.
@@ -50,6 +51,15 @@ from keras_gen.models.base import (
     check_positive,
 )
 
+# How the gradient of a generator loss in a logit l follows from that of the discriminator's loss,
+# sigmoid(l): for the non-saturating loss it is -sigmoid(-l) = -exp(-l) sigmoid(l). The bound keeps
+# the factor finite where the discriminator is surer than 1 - 1e-26.
+_SURE = 60.0
+GRADIENT_RATIOS = {
+    "minimax": lambda logits: -ops.ones_like(logits),
+    "non_saturating": lambda logits: -ops.exp(-ops.maximum(logits, -_SURE)),
+}
+_HAVE_SIMULTANEOUS = ("GAN", "ConditionalGAN")  # the classes whose training step knows of it
 GENERATOR_LOSSES = {"minimax": minimax_generator, "non_saturating": non_saturating_generator}
 
 
@@ -105,9 +115,13 @@ class GAN(GenerativeModel):
             fresh batch: a training batch holds that many times the batch size.
         ema_decay: None, or the decay in [0, 1) of an exponential moving average of the
             generator's weights, which `decode` and `sample` then use.
+        simultaneous: move the generator against the discriminator as it is before its own update,
+            not after. Both gradients then come from one pass of the discriminator over the fake
+            images, because the two losses' gradients in a logit are multiples of each other.
 
     Raises:
-        ValueError: an argument is none of the above.
+        ValueError: an argument is none of the above, or `simultaneous` with batch normalization in
+            the discriminator, where an image's gradient depends on the others' weights in the loss.
 
     Reference:
         arXiv:1406.2661, Algorithm 1.
@@ -123,6 +137,7 @@ class GAN(GenerativeModel):
         generator_loss="non_saturating",
         discriminator_steps=1,
         ema_decay=None,
+        simultaneous=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -135,13 +150,31 @@ class GAN(GenerativeModel):
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.latent_distribution = latent_distribution
         self.generator_loss = GENERATOR_LOSSES[generator_loss]
+        self.gradient_ratio = GRADIENT_RATIOS[generator_loss]
+        self.simultaneous = simultaneous
         self.batches_per_step = discriminator_steps
         self.generator, self.discriminator = self.build_networks()
+        if simultaneous:
+            self._check_simultaneous()
         self.ema = self.ema_generator = None
         if ema_decay is not None:
             self.ema_generator = keras.models.clone_model(self.generator)
             self.ema = ExponentialMovingAverage(self.generator, self.ema_generator, ema_decay)
         self.track("discriminator_loss", "generator_loss", "real_probability", "fake_probability")
+
+    def _check_simultaneous(self):
+        cls = next(cls for cls in type(self).__mro__ if "train_step" in vars(cls))
+        if cls.__name__ not in _HAVE_SIMULTANEOUS:
+            raise ValueError(
+                f"simultaneous=True: {type(self).__name__} has a training step of its own; leave "
+                "it out."
+            )
+        layers = self.discriminator._flatten_layers(include_self=False)
+        if any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
+            raise ValueError(
+                "simultaneous=True: the discriminator has batch normalization, so that an image's "
+                "gradient is not its own; leave it out."
+            )
 
     def build_networks(self):
         """Gives `(generator, discriminator)`: what a GAN with other networks overrides."""
@@ -185,21 +218,29 @@ class GAN(GenerativeModel):
             latents = self.latents_for(real_images, seeds[step])
             with tf.GradientTape() as generator_tape:
                 fake_images = self.generator(latents, training=True)
-            with tf.GradientTape() as discriminator_tape:
+            seen_images = tf.stop_gradient(fake_images)
+            with tf.GradientTape() as tape:
+                tape.watch(seen_images)
                 real_logits = self.discriminator(real_images, training=True)
-                fake_logits = self.discriminator(tf.stop_gradient(fake_images), training=True)
+                fake_logits = self.discriminator(seen_images, training=True)
                 discriminator_loss = minimax_discriminator(real_logits, fake_logits)
-            self.update(
+            also = [seen_images] if self.simultaneous else []
+            gradients = self.update(
                 self.discriminator_optimizer,
-                discriminator_tape,
+                tape,
                 discriminator_loss,
                 self.discriminator,
+                also=also,
             )
 
-        with generator_tape:
-            generator_logits = self.discriminator(fake_images, training=True)
-            generator_loss = self.generator_loss(generator_logits)
-        self.update(self.generator_optimizer, generator_tape, generator_loss, self.generator)
+        if self.simultaneous:
+            generator_loss = self.generator_loss(fake_logits)
+            self.follow(gradients[0], fake_logits, generator_tape, fake_images)
+        else:
+            with generator_tape:
+                generator_logits = self.discriminator(fake_images, training=True)
+                generator_loss = self.generator_loss(generator_logits)
+            self.update(self.generator_optimizer, generator_tape, generator_loss, self.generator)
 
         if self.ema:
             self.ema.update(self.train_steps)
@@ -209,6 +250,20 @@ class GAN(GenerativeModel):
             generator_loss=generator_loss,
             real_probability=ops.mean(ops.sigmoid(real_logits)),
             fake_probability=ops.mean(ops.sigmoid(fake_logits)),
+        )
+
+    def follow(self, gradients, fake_logits, tape, fake_images):
+        """The generator's step by the gradients of the discriminator's loss in its images.
+
+        Args:
+            gradients: `(B, H, W, C)`, what `update` gave.
+            fake_logits: `(B, 1)`.
+            tape: the tape of the generator's pass.
+            fake_images: `(B, H, W, C)`.
+        """
+        ratios = ops.reshape(self.gradient_ratio(fake_logits), (-1, 1, 1, 1))
+        self.update(
+            self.generator_optimizer, tape, fake_images, self.generator, upstream=ratios * gradients
         )
 
     def test_step(self, images):

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.models import GAN
+from keras_gen.losses import minimax_discriminator
+from keras_gen.models import DCGAN, GAN, SNGAN
 
 SHAPE = (2, 2, 1)
 
@@ -32,26 +33,35 @@ def _sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def _expected_step(model, real_batches, latent_batches, rate, minimax):
+def _expected_step(model, real_batches, latent_batches, rate, minimax, simultaneous):
     """Algorithm 1 of arXiv:1406.2661 in NumPy, for the linear networks."""
     g = np.ones(4)
     d = np.ones(4)
     for real, z in zip(real_batches, latent_batches, strict=True):
-        real, fake = real.reshape(-1, 4), z * g
+        real, fake, before = real.reshape(-1, 4), z * g, d
         # d/dlogit of -log D is D - 1; of -log(1 - D) it is D.
         gradient = ((_sigmoid(real @ d) - 1)[:, None] * real).mean(0)
         gradient += (_sigmoid(fake @ d)[:, None] * fake).mean(0)
         d = d - rate * gradient
-    probability = _sigmoid(fake @ d)
+    d_seen = before if simultaneous else d
+    probability = _sigmoid(fake @ d_seen)
     outer = -probability if minimax else probability - 1
-    g = g - rate * (outer[:, None] * z * d).mean(0)
+    g = g - rate * (outer[:, None] * z * d_seen).mean(0)
     return g, d
 
 
 @pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
 @pytest.mark.parametrize("discriminator_steps", [1, 3])
-def test_a_training_step_is_algorithm_1_worked_out_in_numpy(loss, discriminator_steps):
-    model = _sgd_gan(0.5, generator_loss=loss, discriminator_steps=discriminator_steps)
+@pytest.mark.parametrize("simultaneous", [False, True])
+def test_a_training_step_is_algorithm_1_worked_out_in_numpy(
+    loss, discriminator_steps, simultaneous
+):
+    model = _sgd_gan(
+        0.5,
+        generator_loss=loss,
+        discriminator_steps=discriminator_steps,
+        simultaneous=simultaneous,
+    )
     rng = np.random.default_rng(0)
     real = rng.normal(size=(discriminator_steps * 5, *SHAPE)).astype("float32")
     latents = rng.normal(size=(discriminator_steps, 5, 1)).astype("float32")
@@ -67,10 +77,62 @@ def test_a_training_step_is_algorithm_1_worked_out_in_numpy(loss, discriminator_
         latents,
         0.5,
         loss == "minimax",
+        simultaneous,
     )
     np.testing.assert_allclose(model.generator.get_weights()[0].ravel(), g, rtol=1e-5)
     np.testing.assert_allclose(model.discriminator.get_weights()[0].ravel(), d, rtol=1e-5)
     assert not queue
+
+
+def _two_passes(model, images):
+    """Gradients of both losses by two passes of the discriminator over one batch of fakes."""
+    fakes = model.generator(model.draw_latents(len(images), [0, 0]), training=True)
+    with tf.GradientTape() as tape:
+        real_logits, fake_logits = model.discriminator(images), model.discriminator(fakes)
+        loss = minimax_discriminator(real_logits, fake_logits)
+    gradients = tape.gradient(loss, model.discriminator.trainable_variables)
+    with tf.GradientTape() as tape:
+        fakes = model.generator(model.draw_latents(len(images), [0, 0]), training=True)
+        loss = model.generator_loss(model.discriminator(fakes))
+    return gradients + tape.gradient(loss, model.generator.trainable_variables)
+
+
+@pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
+def test_simultaneous_gradients_are_those_of_two_passes(loss):
+    keras.utils.set_random_seed(0)
+    model = GAN((4, 4, 1), latent_dim=3, generator_loss=loss, simultaneous=True)
+    for layer in model.discriminator.layers:
+        if hasattr(layer, "rate"):
+            layer.rate = 0.0  # two passes would drop other units
+    model.compile(keras.optimizers.SGD(1.0), keras.optimizers.SGD(1.0))
+    latents = tf.random.normal((8, 3), seed=0)
+    model.draw_latents = lambda *_: latents
+    images = tf.random.uniform((8, 4, 4, 1), seed=0)
+    networks = (model.discriminator, model.generator)
+    variables = [each for network in networks for each in network.trainable_variables]
+    before = [each.numpy() for each in variables]
+    expected = _two_passes(model, images)
+    model.train_step(images)
+    for old, new, gradient in zip(before, variables, expected, strict=True):
+        scale = np.abs(gradient).max()
+        np.testing.assert_allclose(old - new.numpy(), gradient, rtol=1e-3, atol=1e-4 * scale + 1e-7)
+
+
+def test_a_sure_discriminator_leaves_simultaneous_gradients_finite():
+    model = _sgd_gan(1.0, simultaneous=True)
+    model.discriminator.set_weights([np.full((4, 1), -30.0, "float32")])
+    latents = tf.ones((5, 1))
+    model.draw_latents = lambda *_: latents  # logits of -120
+    model.train_step(tf.zeros((5, *SHAPE)))
+    for weights in model.get_weights():
+        assert np.isfinite(weights).all()
+
+
+@pytest.mark.parametrize("cls", [DCGAN, SNGAN])
+def test_simultaneous_is_refused_where_it_would_be_wrong_or_ignored(cls):
+    reason = {DCGAN: "batch normalization", SNGAN: "training step of its own"}[cls]
+    with pytest.raises(ValueError, match=reason):
+        cls((16, 16, 1), latent_dim=2, filters=2, simultaneous=True)
 
 
 def test_every_discriminator_step_sees_a_fresh_real_batch():
@@ -82,7 +144,7 @@ def test_every_discriminator_step_sees_a_fresh_real_batch():
         discriminator(images, training=training),
     )[1]
     real = np.arange(3 * 2 * 4, dtype="float32").reshape(6, *SHAPE)
-    model.update = lambda *_: None
+    model.update = lambda *_, **__: []
     model.train_step(tf.constant(real))
     np.testing.assert_array_equal(
         np.stack([seen[0], seen[2], seen[4]], 1).reshape(real.shape), real

@@ -1,0 +1,224 @@
+"""Which of several programs trains faster: they take turns, each in a process of its own.
+
+A comparison is a module of this package with
+
+    TITLE       what is trained, in a line
+    ITEMS       how many images or points a step takes
+    WAYS        {name: function of a precision that gives a `Program`}; the first is ours
+
+Every way runs in a process of its own, which tells the seconds from its start to the end of its
+first step, and its peak of memory. Then all take turns, A B C A B C: what else the machine does
+falls on all alike, and the ratio of two ways is taken within each round. A process that waits for
+its turn sleeps.
+"""
+
+import dataclasses
+import functools
+import importlib
+import importlib.util
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """One way to train, ready to run.
+
+    Attributes:
+        run: runs a number of steps and returns when the last one is done.
+        flops: None, or a function that counts the floating-point operations of a step.
+    """
+
+    run: Callable[[int], None]
+    flops: Callable[[], int] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """What was measured of one way.
+
+    Attributes:
+        way: its name.
+        precision: `"float32"` or `"bfloat16"`.
+        rates: images or points a second in each round.
+        first_step_seconds: from the start of the process to the end of the first step, imports,
+            data and compilation included.
+        peak_memory_mib: largest resident memory.
+        flops: floating-point operations for an image, where our way counts them.
+    """
+
+    way: str
+    precision: str
+    rates: tuple[float, ...]
+    first_step_seconds: float
+    peak_memory_mib: float
+    flops: float | None = None
+
+    @property
+    def rate(self):
+        """The median of the rates."""
+        return statistics.median(self.rates)
+
+
+def ratios(ours, theirs):
+    """How many times as fast ours was: `(median, least, most)` of the rounds' ratios."""
+    each = [a / b for a, b in zip(ours.rates, theirs.rates, strict=True)]
+    return statistics.median(each), min(each), max(each)
+
+
+def compare(name, precision="float32", rounds=5, seconds=3.0, ways=None):
+    """Lets the ways of a comparison take turns.
+
+    Args:
+        name: a comparison, such as `"dcgan"`.
+        precision: of all ways.
+        rounds: how often each has its turn.
+        seconds: how long a turn lasts, about.
+        ways: which of them; None for all.
+
+    Returns:
+        A list of `Measurement`, ours first.
+
+    Raises:
+        ValueError: an unknown precision.
+        RuntimeError: a way failed; its own error stands above.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision={precision!r}: give one of {', '.join(PRECISIONS)}.")
+    workers = []
+    try:
+        for way in ways or _ask(name, "ways"):
+            workers.append(Worker(name, way, precision))  # one after the other: start is timed
+        items = _ask(name, "items")
+        # The second step tells how long one takes; the slowest way decides nothing for the others.
+        steps = [max(1, round(seconds / worker.time(2) * 2)) for worker in workers]
+        rates = [[] for _ in workers]
+        for _ in range(rounds):
+            for worker, count, found in zip(workers, steps, rates, strict=True):
+                found.append(items * count / worker.time(count))
+        return [
+            Measurement(
+                worker.way, precision, tuple(found), worker.first_step, *worker.finish(items)
+            )
+            for worker, found in zip(workers, rates, strict=True)
+        ]
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+class Worker:
+    """A process that runs one way whenever it is asked to."""
+
+    def __init__(self, comparison, way, precision):
+        context = multiprocessing.get_context("spawn")
+        self.way, (self._pipe, theirs) = way, context.Pipe()
+        start = time.time()
+        self._process = context.Process(
+            target=_serve, args=(theirs, comparison, way, precision), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self._receive()
+        self.first_step = time.time() - start
+
+    def time(self, steps):
+        """The seconds that a number of steps take."""
+        self._pipe.send(steps)
+        return self._receive()
+
+    def finish(self, items):
+        """Ends the process: its peak of memory and the operations of an image, or None."""
+        self._pipe.send(0)
+        peak, flops = self._receive()
+        self._process.join()
+        return peak, flops and flops / items
+
+    def stop(self):
+        """Ends the process, whatever it does."""
+        self._process.terminate()
+        self._process.join()
+
+    def _receive(self):
+        try:
+            return self._pipe.recv()
+        except EOFError:
+            raise RuntimeError(f"{self.way} failed; its error stands above.") from None
+
+
+def torch_modes(make):
+    """Ways of PyTorch: eager, with channels last, and compiled.
+
+    Args:
+        make: a function of `(precision, channels_last, compiled)` that gives a `Program`.
+
+    Returns:
+        `{name: way}`; empty where PyTorch is not installed.
+    """
+    if importlib.util.find_spec("torch") is None:
+        return {}
+    modes = {
+        "PyTorch": {"channels_last": False, "compiled": False},
+        "PyTorch, channels last": {"channels_last": True, "compiled": False},
+        "PyTorch, compiled": {"channels_last": False, "compiled": True},
+    }
+    return {name: functools.partial(make, **mode) for name, mode in modes.items()}
+
+
+def matmul_peak(size=2048, rounds=9):
+    """Floating-point operations a second of the machine, by products of float32 matrices.
+
+    Args:
+        size: of the square matrices.
+        rounds: how many products are timed, of which the fastest counts.
+    """
+    with _pool() as pool:
+        return pool.apply(_matmul_peak, (size, rounds))
+
+
+def _matmul_peak(size, rounds):
+    import tensorflow as tf
+
+    x = tf.random.normal((size, size))
+    product = tf.function(lambda: tf.reduce_sum(x @ x))
+    times = []
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        product().numpy()
+        times.append(time.perf_counter() - start)
+    return 2 * size**3 / min(times[1:])
+
+
+def _serve(pipe, comparison, way, precision):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    program = importlib.import_module(f"benchmarks.{comparison}").WAYS[way](precision)
+    program.run(1)
+    pipe.send(None)
+    while steps := pipe.recv():
+        start = time.perf_counter()
+        program.run(steps)
+        pipe.send(time.perf_counter() - start)
+    from keras_gen.training.environment import peak_memory_mib
+
+    peak = peak_memory_mib()  # before the counting of operations, which makes a graph of its own
+    pipe.send((peak, program.flops and program.flops()))
+
+
+def _ask(comparison, what):
+    # In another process: a comparison imports TensorFlow, which this one is better off without.
+    with _pool() as pool:
+        return pool.apply(_tell, (comparison, what))
+
+
+def _tell(comparison, what):
+    module = importlib.import_module(f"benchmarks.{comparison}")
+    return {"ways": list(module.WAYS), "items": module.ITEMS, "title": module.TITLE}[what]
+
+
+def _pool():
+    return multiprocessing.get_context("spawn").Pool(1)

@@ -1,0 +1,74 @@
+"""What the TensorFlow and Keras programs of all comparisons share: data, loops, counting."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.harness import Program
+from keras_gen.data import load_or_stand_in
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+def use_precision(precision):
+    """Sets Keras' dtype policy: float32, or bfloat16 with float32 weights."""
+    keras.config.set_dtype_policy(POLICIES[precision])
+
+
+def mnist(value_range=(0.0, 1.0)):
+    """MNIST's training images, or the embedded digits where it is missing."""
+    return load_or_stand_in("mnist", split="train", image_size=28, value_range=value_range)
+
+
+def textbook_batches(data, batch_size, labels=False):
+    """The data pipeline of the tutorials: floats in memory, shuffled one by one, then batched."""
+    low, high = data.value_range
+    images = data.examples.astype("float32") / 255.0 * (high - low) + low
+    arrays = (images, data.labels.astype("int32")) if labels else images
+    batches = tf.data.Dataset.from_tensor_slices(arrays).shuffle(10_000).repeat()
+    return batches.batch(batch_size, drop_remainder=True).prefetch(2)
+
+
+def through_fit(model, batches):
+    """Trains by `fit`; our models count their operations."""
+
+    def run(steps):
+        model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+
+    return Program(run, lambda: count_flops(model.train_step, batches.element_spec))
+
+
+def through_loop(step, batches):
+    """Trains by a bare loop over a `tf.function` of a batch that gives a scalar."""
+    step, batches = tf.function(step), iter(batches)
+
+    def run(steps):
+        for _ in range(steps):
+            loss = step(next(batches))
+        loss.numpy()  # waits for the last step
+
+    return Program(run)
+
+
+def count_flops(step, spec):
+    """The floating-point operations of a graph, by TensorFlow's own count of its nodes.
+
+    Those of convolutions and matrix products, forwards and backwards, and of additions. The inside
+    of loops counts once.
+    """
+    graph = tf.function(step).get_concrete_function(spec).graph
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    profile = tf.compat.v1.profiler.profile(graph, options=options)
+    return profile.total_float_ops
+
+
+def one_hot_planes(labels, size, num_classes=10):
+    """Labels `(B,)` as planes `(B, size, size, num_classes)` beside an image."""
+    planes = tf.one_hot(labels, num_classes)[:, None, None]
+    return tf.tile(planes, (1, size, size, 1))
+
+
+def parameters(*networks):
+    """How many numbers the networks learn."""
+    return sum(int(np.prod(w.shape)) for net in networks for w in net.trainable_weights)
