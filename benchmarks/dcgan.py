@@ -71,7 +71,7 @@ def ours(precision, simultaneous):
     tensorflow_ways.use_precision(precision)
     model = TutorialGAN((28, 28, 1), LATENT_DIM, simultaneous=simultaneous)
     model.compile(*(keras.optimizers.Adam(**gan_ways.RATE) for _ in range(2)))
-    return tensorflow_ways.through_fit(model, data().batches(ITEMS, seed=0))
+    return tensorflow_ways.through_fit(model, data().batches(ITEMS, seed=0), counted=True)
 
 
 _ARGUMENTS = (networks, data, ITEMS, LATENT_DIM)

@@ -15,6 +15,7 @@ its turn sleeps.
 import dataclasses
 import functools
 import importlib
+import importlib.metadata
 import importlib.util
 import multiprocessing
 import os
@@ -71,15 +72,14 @@ def ratios(ours, theirs):
     return statistics.median(each), min(each), max(each)
 
 
-def compare(name, precision="float32", rounds=5, seconds=3.0, ways=None):
+def compare(comparison, precision="float32", rounds=5, seconds=3.0):
     """Lets the ways of a comparison take turns.
 
     Args:
-        name: a comparison, such as `"dcgan"`.
+        comparison: what `describe` gave.
         precision: of all ways.
         rounds: how often each has its turn.
         seconds: how long a turn lasts, about.
-        ways: which of them; None for all.
 
     Returns:
         A list of `Measurement`, ours first.
@@ -92,9 +92,9 @@ def compare(name, precision="float32", rounds=5, seconds=3.0, ways=None):
         raise ValueError(f"precision={precision!r}: give one of {', '.join(PRECISIONS)}.")
     workers = []
     try:
-        for way in ways or _ask(name, "ways"):
-            workers.append(Worker(name, way, precision))  # one after the other: start is timed
-        items = _ask(name, "items")
+        for way in comparison["ways"]:  # one after the other: their start is timed
+            workers.append(Worker(comparison["name"], way, precision))
+        items = comparison["items"]
         # The second step tells how long one takes; the slowest way decides nothing for the others.
         steps = [max(1, round(seconds / worker.time(2) * 2)) for worker in workers]
         rates = [[] for _ in workers]
@@ -209,15 +209,32 @@ def _serve(pipe, comparison, way, precision):
     pipe.send((peak, program.flops and program.flops()))
 
 
-def _ask(comparison, what):
-    # In another process: a comparison imports TensorFlow, which this one is better off without.
+def describe(name):
+    """A comparison's `name`, `title`, `items` and `ways`, and the `machine`, `versions`, `commit`.
+
+    Asked in another process, because it imports TensorFlow.
+    """
     with _pool() as pool:
-        return pool.apply(_tell, (comparison, what))
+        return pool.apply(_describe, (name,))
 
 
-def _tell(comparison, what):
-    module = importlib.import_module(f"benchmarks.{comparison}")
-    return {"ways": list(module.WAYS), "items": module.ITEMS, "title": module.TITLE}[what]
+def _describe(name):
+    from keras_gen.training import environment
+
+    module = importlib.import_module(f"benchmarks.{name}")
+    try:
+        torch = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        torch = "not installed"
+    return {
+        "name": name,
+        "title": module.TITLE,
+        "items": module.ITEMS,
+        "ways": list(module.WAYS),
+        "machine": environment.machine(),
+        "versions": environment.versions() | {"torch": torch},
+        "commit": environment.commit(),
+    }
 
 
 def _pool():

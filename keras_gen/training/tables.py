@@ -19,6 +19,7 @@ import re
 
 from keras_gen.artifacts.files import write_atomic
 from keras_gen.training.metric_names import metric_order, printed_name
+from keras_gen.training.speed_table import render_memory, render_speeds
 
 _OPENING = re.compile(r"^<!-- results:(\w+) -->[ \t]*$", re.MULTILINE)
 _BLOCK = re.compile(
@@ -72,9 +73,13 @@ def render_table(results, family, published=None):
     Returns:
         Markdown, without a line break at its end.
     """
+    if family == "memory":
+        return render_memory(results)
     rows = sorted((r for r in results if r["family"] == family), key=_name)
     if not rows:
         return "No results recorded yet."
+    if family == "speed":
+        return render_speeds(rows[0])
     if any(row.get("demonstration") for row in rows):
         return "\n\n".join(_demonstration(row) for row in rows)
     columns = {
@@ -118,6 +123,8 @@ def read_results(results_dir):
     results = []
     for path in sorted(results_dir.glob("*.json")):
         results.append(read_json(path))
+        if path.name == "benchmarks.json":
+            continue  # of programs, not of a recipe
         trained = () if results[-1].get("demonstration") else ("parameters", "steps", "epochs")
         missing = sorted({*always, *trained} - set(results[-1]))
         if missing:
