@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 _HERE = pathlib.Path(__file__).parent
 
 TEST = ["pytest>=8.0", "pytest-xdist>=3.6", "hypothesis>=6.100"]
+BENCH = ["torch>=2.6"]  # the CPU build does
 DEV = [*TEST, "ruff>=0.9"]
 
 setup(
@@ -35,7 +36,7 @@ setup(
         "tyro>=1.0",
         "lazy_loader>=0.4",
     ],
-    extras_require={"test": TEST, "dev": DEV, "interop": ["openvino>=2026.4"]},
+    extras_require={"test": TEST, "dev": DEV, "interop": ["openvino>=2026.4"], "bench": BENCH},
     classifiers=[
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",

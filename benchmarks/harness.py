@@ -18,7 +18,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import multiprocessing
-import os
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -33,10 +33,13 @@ class Program:
     Attributes:
         run: runs a number of steps and returns when the last one is done.
         flops: None, or a function that counts the floating-point operations of a step.
+        alone: whether start and memory are the program's own. Those of PyTorch are not: their
+            networks are made from Keras', which loads TensorFlow too.
     """
 
     run: Callable[[int], None]
     flops: Callable[[], int] | None = None
+    alone: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,16 +51,16 @@ class Measurement:
         precision: `"float32"` or `"bfloat16"`.
         rates: images or points a second in each round.
         first_step_seconds: from the start of the process to the end of the first step, imports,
-            data and compilation included.
-        peak_memory_mib: largest resident memory.
+            data and compilation included; None where the program does not run alone.
+        peak_memory_mib: largest resident memory; likewise.
         flops: floating-point operations for an image, where our way counts them.
     """
 
     way: str
     precision: str
     rates: tuple[float, ...]
-    first_step_seconds: float
-    peak_memory_mib: float
+    first_step_seconds: float | None
+    peak_memory_mib: float | None
     flops: float | None = None
 
     @property
@@ -93,7 +96,7 @@ def compare(comparison, precision="float32", rounds=5, seconds=3.0):
     workers = []
     try:
         for way in comparison["ways"]:  # one after the other: their start is timed
-            workers.append(Worker(comparison["name"], way, precision))
+            workers.append(Worker(comparison["module"], way, precision))
         items = comparison["items"]
         # The second step tells how long one takes; the slowest way decides nothing for the others.
         steps = [max(1, round(seconds / worker.time(2) * 2)) for worker in workers]
@@ -102,9 +105,7 @@ def compare(comparison, precision="float32", rounds=5, seconds=3.0):
             for worker, count, found in zip(workers, steps, rates, strict=True):
                 found.append(items * count / worker.time(count))
         return [
-            Measurement(
-                worker.way, precision, tuple(found), worker.first_step, *worker.finish(items)
-            )
+            Measurement(worker.way, precision, tuple(found), *worker.finish(items))
             for worker, found in zip(workers, rates, strict=True)
         ]
     finally:
@@ -115,12 +116,12 @@ def compare(comparison, precision="float32", rounds=5, seconds=3.0):
 class Worker:
     """A process that runs one way whenever it is asked to."""
 
-    def __init__(self, comparison, way, precision):
+    def __init__(self, module, way, precision):
         context = multiprocessing.get_context("spawn")
         self.way, (self._pipe, theirs) = way, context.Pipe()
         start = time.time()
         self._process = context.Process(
-            target=_serve, args=(theirs, comparison, way, precision), daemon=True
+            target=_serve, args=(theirs, module, way, precision), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -133,11 +134,11 @@ class Worker:
         return self._receive()
 
     def finish(self, items):
-        """Ends the process: its peak of memory and the operations of an image, or None."""
+        """Ends the process: seconds to its first step, peak of memory, operations of an image."""
         self._pipe.send(0)
-        peak, flops = self._receive()
+        peak, flops, alone = self._receive()
         self._process.join()
-        return peak, flops and flops / items
+        return (self.first_step, peak, flops and flops / items) if alone else (None, None, None)
 
     def stop(self):
         """Ends the process, whatever it does."""
@@ -194,25 +195,30 @@ def _matmul_peak(size, rounds):
     return 2 * size**3 / min(times[1:])
 
 
-def _serve(pipe, comparison, way, precision):
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    program = importlib.import_module(f"benchmarks.{comparison}").WAYS[way](precision)
+def _serve(pipe, module, way, precision):
+    program = importlib.import_module(module).WAYS[way](precision)
     program.run(1)
     pipe.send(None)
     while steps := pipe.recv():
         start = time.perf_counter()
         program.run(steps)
         pipe.send(time.perf_counter() - start)
-    from keras_gen.training.environment import peak_memory_mib
-
-    peak = peak_memory_mib()  # before the counting of operations, which makes a graph of its own
-    pipe.send((peak, program.flops and program.flops()))
+    # The peak before operations are counted, which makes a graph of its own.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    pipe.send((peak, program.flops and program.flops(), program.alone))
 
 
 def describe(name):
-    """A comparison's `name`, `title`, `items` and `ways`, and the `machine`, `versions`, `commit`.
+    """What a comparison says of itself, and what it runs on.
 
     Asked in another process, because it imports TensorFlow.
+
+    Args:
+        name: such as `"dcgan"`.
+
+    Returns:
+        A dict of `name`, `module`, `title`, `items`, `ways`, `machine`, `versions`, `commit` and
+        `bfloat16`: whether the machine computes in it.
     """
     with _pool() as pool:
         return pool.apply(_describe, (name,))
@@ -228,12 +234,14 @@ def _describe(name):
         torch = "not installed"
     return {
         "name": name,
+        "module": f"benchmarks.{name}",
         "title": module.TITLE,
         "items": module.ITEMS,
         "ways": list(module.WAYS),
         "machine": environment.machine(),
         "versions": environment.versions() | {"torch": torch},
         "commit": environment.commit(),
+        "bfloat16": environment.computes_bfloat16(),
     }
 
 

@@ -49,9 +49,10 @@ def main(
     seconds = min(seconds, 1.0) if quick else seconds
     peak = matmul_peak()
     print(f"matrix products: {peak / 1e9:,.0f} GFLOP/s")
-    for precision in precisions or default_precisions():
-        for name in comparisons:
-            comparison = describe(name)
+    for name in comparisons:
+        comparison = describe(name)
+        available = PRECISIONS if comparison["bfloat16"] else PRECISIONS[:1]
+        for precision in precisions or available:
             measurements = compare(comparison, precision, rounds, seconds)
             entry = comparison | {
                 "precision": precision,
@@ -63,14 +64,6 @@ def main(
             print(table(entry), flush=True)
             if not quick:
                 add(entry, out)
-
-
-def default_precisions():
-    """float32, and bfloat16 where the processor computes in it."""
-    info = pathlib.Path("/proc/cpuinfo")
-    flags = info.read_text().split() if info.exists() else []
-    has_bfloat16 = bool({"avx512_bf16", "amx_bf16"} & set(flags))
-    return PRECISIONS if has_bfloat16 else PRECISIONS[:1]
 
 
 def row(measurement, ours):
@@ -91,11 +84,16 @@ def table(entry):
     lines = [f"\n{entry['title']}, {entry['precision']}, {entry['rounds']} rounds"]
     for way in entry["ways"]:
         ratio, least, most = way["ratio"]
-        lines.append(
+        line = (
             f"  {way['way']:26} {way['rate']:10,.1f} a second  ours / it {ratio:5.2f} "
-            f"({least:.2f} to {most:.2f})  first step {way['first_step_seconds']:5.1f} s  "
-            f"{way['peak_memory_mib']:6,.0f} MiB"
+            f"({least:.2f} to {most:.2f})"
         )
+        if way["peak_memory_mib"]:
+            line += (
+                f"  first step {way['first_step_seconds']:5.1f} s  "
+                f"{way['peak_memory_mib']:6,.0f} MiB"
+            )
+        lines.append(line)
     return "\n".join(lines)
 
 

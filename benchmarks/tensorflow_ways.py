@@ -55,9 +55,16 @@ def count_flops(step, spec):
     """The floating-point operations of a graph, by TensorFlow's own count of its nodes.
 
     Those of convolutions and matrix products, forwards and backwards, and of additions. The inside
-    of loops counts once.
+    of loops counts once. Gradients that nothing needs are nodes of the graph, too, but never run:
+    only what leads to its results counts.
     """
-    graph = tf.function(step).get_concrete_function(spec).graph
+    traced = tf.function(step).get_concrete_function(spec).graph
+    wanted = [each.op.name for each in traced.outputs] + [op.name for op in traced.control_outputs]
+    definition = tf.compat.v1.graph_util.extract_sub_graph(
+        traced.as_graph_def(add_shapes=True), wanted
+    )
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(definition, name="")
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
     profile = tf.compat.v1.profiler.profile(graph, options=options)

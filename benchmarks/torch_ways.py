@@ -118,4 +118,4 @@ def through_loop(step, data):
         for _ in range(steps):
             step(next(data))
 
-    return Program(run)
+    return Program(run, alone=False)

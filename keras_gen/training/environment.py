@@ -37,6 +37,21 @@ def machine():
     }
 
 
+def computes_bfloat16():
+    """Whether the GPUs, or without any the processor, have instructions for bfloat16.
+
+    Others emulate it, many times slower than float32. GPUs have it from compute capability 8 on,
+    processors of x86 with AVX512_BF16 or AMX.
+    """
+    details = tf.config.experimental.get_device_details
+    gpus = [details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    if gpus:
+        return all(gpu.get("compute_capability", (0, 0)) >= (8, 0) for gpu in gpus)
+    info = pathlib.Path("/proc/cpuinfo")
+    flags = info.read_text().split() if info.exists() else []
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
+
+
 def commit():
     """`(commit, dirty)` of the source tree that the package is imported from; None outside git."""
     root = pathlib.Path(__file__).resolve().parents[2]

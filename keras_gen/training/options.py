@@ -29,8 +29,8 @@ class RunOptions:
     """Data parallelism. auto: multiworker with TF_CONFIG, mirrored with several GPUs, else none."""
     replicas: int | None = None
     """With mirrored: number of GPUs to use, or of parts to split the CPU into."""
-    mixed_precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """Keras dtype policy."""
+    mixed_precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
+    """Keras dtype policy. auto: mixed_bfloat16 where all devices compute in it, else float32."""
     deterministic: bool = False
     """Use TensorFlow's deterministic operations only: slower, the same bits on the same GPU."""
     allow_changes: bool = False

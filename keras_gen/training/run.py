@@ -1,5 +1,6 @@
 """A run: one training from flags to files."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -52,6 +53,9 @@ class Run:
             raise RunError(f"--seed {self.seed}: give an integer from 0 to 2**32 - 1.")
         self.strategy = make_strategy(self.options.strategy, self.options.replicas)
         self.is_chief = is_chief(self.strategy)
+        if self.options.mixed_precision == "auto":  # a resume compares what it stood for
+            policy = "mixed_bfloat16" if environment.computes_bfloat16() else "float32"
+            self.options = dataclasses.replace(self.options, mixed_precision=policy)
         keras.config.set_dtype_policy(self.options.mixed_precision)
         keras.utils.set_random_seed(self.seed)
         if self.options.deterministic:

@@ -21,13 +21,14 @@ def render_speeds(benchmarks):
     for comparison in benchmarks["comparisons"]:
         title = f"{comparison['title']}, {comparison['precision']}"
         for number, way in enumerate(comparison["ways"]):
+            alone = way["peak_memory_mib"] is not None
             cells = [
                 "" if number else title,
                 way["way"],
                 f"{way['rate']:,.0f}" if way["rate"] >= 100 else f"{way['rate']:.3g}",
                 "{:.2f} ({:.2f}, {:.2f})".format(*way["ratio"]) if number else "",
-                f"{way['first_step_seconds']:.0f} s",
-                f"{way['peak_memory_mib']:,.0f} MiB",
+                f"{way['first_step_seconds']:.0f} s" if alone else "",
+                f"{way['peak_memory_mib']:,.0f} MiB" if alone else "",
             ]
             lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "How each was measured:", ""]

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_gen.models import DCGAN
-from keras_gen.training import NonFiniteError, Run, RunError, RunOptions, checkpoints
+from keras_gen.training import NonFiniteError, Run, RunError, RunOptions, checkpoints, environment
 from keras_gen.training.config import command
 from keras_gen.training.schedule import segments
 
@@ -275,6 +275,34 @@ def test_a_run_that_overflowed_in_float16_goes_on_in_float32(tmp_path):
         start(tmp_path / "run", resume=True)
     _, model = start(tmp_path / "run", resume=True, allow_changes=True)
     assert int(model.train_steps.numpy()) == 12
+
+
+@pytest.mark.parametrize(
+    ("gpus", "flags", "policy"),
+    [
+        ([], "flags : sse avx512_bf16", "mixed_bfloat16"),
+        ([], "flags : sse avx2", "float32"),
+        ([(9, 0), (8, 0)], "flags : sse", "mixed_bfloat16"),
+        ([(9, 0), (7, 5)], "flags : sse amx_bf16", "float32"),
+    ],
+)
+def test_auto_takes_bfloat16_where_all_devices_have_it(tmp_path, monkeypatch, gpus, flags, policy):
+    details = {number: {"compute_capability": gpu} for number, gpu in enumerate(gpus)}
+    config = environment.tf.config
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind: list(details))
+    monkeypatch.setattr(config.experimental, "get_device_details", details.get)
+    monkeypatch.setattr(environment.pathlib.Path, "exists", lambda path: True)
+    monkeypatch.setattr(environment.pathlib.Path, "read_text", lambda path: flags)
+    assert environment.computes_bfloat16() == (policy != "float32")
+
+
+@pytest.mark.parametrize("has_it", [False, True])
+def test_a_run_in_auto_says_what_it_took(tmp_path, monkeypatch, has_it):
+    monkeypatch.setattr(environment, "computes_bfloat16", lambda: has_it)
+    policy = "mixed_bfloat16" if has_it else "float32"
+    run, _ = start(tmp_path / "run", mixed_precision="auto", steps=2)
+    config = json.loads((run.folder / "config.json").read_text())
+    assert config["options"]["mixed_precision"] == keras.config.dtype_policy().name == policy
 
 
 def test_metrics_and_callbacks_go_on_in_the_middle_of_an_epoch(tmp_path):
