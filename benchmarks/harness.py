@@ -32,13 +32,14 @@ class Program:
 
     Attributes:
         run: runs a number of steps and returns when the last one is done.
-        flops: None, or a function that counts the floating-point operations of a step.
+        counts: None, or a function that gives the floating-point operations of a step and the
+            number of trainable parameters.
         alone: whether start and memory are the program's own. Those of PyTorch are not: their
             networks are made from Keras', which loads TensorFlow too.
     """
 
     run: Callable[[int], None]
-    flops: Callable[[], int] | None = None
+    counts: Callable[[], tuple[int, int]] | None = None
     alone: bool = True
 
 
@@ -54,6 +55,7 @@ class Measurement:
             data and compilation included; None where the program does not run alone.
         peak_memory_mib: largest resident memory; likewise.
         flops: floating-point operations for an image, where our way counts them.
+        parameters: trainable numbers; likewise.
     """
 
     way: str
@@ -62,6 +64,7 @@ class Measurement:
     first_step_seconds: float | None
     peak_memory_mib: float | None
     flops: float | None = None
+    parameters: int | None = None
 
     @property
     def rate(self):
@@ -134,11 +137,13 @@ class Worker:
         return self._receive()
 
     def finish(self, items):
-        """Ends the process: seconds to its first step, peak of memory, operations of an image."""
+        """Ends the process, and gives what a `Measurement` has beside the rates."""
         self._pipe.send(0)
-        peak, flops, alone = self._receive()
+        peak, counts, alone = self._receive()
         self._process.join()
-        return (self.first_step, peak, flops and flops / items) if alone else (None, None, None)
+        flops, parameters = counts or (None, None)
+        alone_only = (self.first_step, peak) if alone else (None, None)
+        return *alone_only, flops and flops / items, parameters
 
     def stop(self):
         """Ends the process, whatever it does."""
@@ -205,7 +210,7 @@ def _serve(pipe, module, way, precision):
         pipe.send(time.perf_counter() - start)
     # The peak before operations are counted, which makes a graph of its own.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    pipe.send((peak, program.flops and program.flops(), program.alone))
+    pipe.send((peak, program.counts and program.counts(), program.alone))
 
 
 def describe(name):

@@ -76,6 +76,7 @@ def row(measurement, ours):
         "first_step_seconds": measurement.first_step_seconds,
         "peak_memory_mib": measurement.peak_memory_mib,
         "flops": measurement.flops,
+        "parameters": measurement.parameters,
     }
 
 

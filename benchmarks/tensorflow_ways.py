@@ -30,13 +30,15 @@ def textbook_batches(data, batch_size, labels=False):
 
 
 def through_fit(model, batches, counted=False):
-    """Trains by `fit`; `counted` programs tell the operations of a step."""
+    """Trains by `fit`; `counted` programs tell operations and parameters."""
 
     def run(steps):
         model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
 
-    flops = (lambda: count_flops(model.train_step, batches.element_spec)) if counted else None
-    return Program(run, flops)
+    def counts():
+        return count_flops(model.train_step, batches.element_spec), parameters(model)
+
+    return Program(run, counts if counted else None)
 
 
 def through_loop(step, batches):

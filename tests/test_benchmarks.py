@@ -40,7 +40,7 @@ def test_programs_take_turns_in_processes_of_their_own(tmp_path, monkeypatch):
         "        time.sleep(steps * seconds)\n"
         "        with open(log, 'a') as file:\n"
         "            file.write(f'{name} {os.getpid()} {steps}\\n')\n"
-        "    return lambda precision: Program(sleep, (lambda: 40) if name == 'a' else None)\n"
+        "    return lambda precision: Program(sleep, (lambda: (40, 7)) if name == 'a' else None)\n"
         "WAYS = {'a': way('a', 0.01), 'b': way('b', 0.02)}\n"
     )
     comparison = {"module": "sleeping", "items": 10, "ways": ["a", "b"]}
@@ -51,7 +51,7 @@ def test_programs_take_turns_in_processes_of_their_own(tmp_path, monkeypatch):
     assert len({turn[1] for turn in turns}) == 2
     assert 1.5 < ratios(a, b)[0] < 2.5
     assert 500 < a.rate < 1000  # 10 items in at least 10 ms
-    assert (a.flops, b.flops) == (4.0, None)
+    assert (a.flops, a.parameters, b.flops) == (4.0, 7, None)
     assert a.peak_memory_mib > 5
 
 
