@@ -1,17 +1,20 @@
 """Where decoded examples are kept: in memory, or memory-mapped from a file made once.
 
 A set larger than the memory budget is decoded into `<cache>/<key>/examples.npy`, with its small
-arrays beside it. `<cache>` is `KERAS_GEN_CACHE_DIR`, or `~/.cache/keras_gen/data`; `<key>` is the
-SHA-256 of what the set was made from, so that a changed source is decoded anew.
+arrays beside it. A smaller one is kept there, too, where decoding it took longer than a second, and
+read back at once the next time. `<cache>` is `KERAS_GEN_CACHE_DIR`, or `~/.cache/keras_gen/data`;
+`<key>` is the SHA-256 of what the set was made from, so that a changed source is decoded anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +23,7 @@ import numpy as np
 
 from keras_gen.data.errors import DataError
 
+_SLOW = 1.0  # seconds of decoding from which on a set that fits into memory is kept as well
 SPARE_BYTES = 64 * 2**20  # left free on the disk beside the set itself
 
 
@@ -45,6 +49,8 @@ def held_examples(
 ) -> tuple[np.ndarray, Annotations]:
     """Decode a set of images into memory, or into the cache where the budget is too small.
 
+    A set that was decoded before, and took long, is read instead.
+
     Args:
         shape: `(N, H, W, C)`.
         decode: fills a uint8 array of that shape and returns the annotations.
@@ -59,13 +65,26 @@ def held_examples(
         DataError: the set goes to the cache and the disk has no room for it.
     """
     size = int(np.prod(shape, dtype=np.int64))
-    if size <= memory_budget_bytes:
-        examples = np.empty(shape, np.uint8)
-        return examples, decode(examples)
+    fits = size <= memory_budget_bytes
     folder = cache_root() / hashlib.sha256(_canonical(source, shape)).hexdigest()
-    if not _is_complete(folder, shape):
+    if _is_complete(folder, shape):
+        examples, annotations = _open(folder)
+        return (np.array(examples) if fits else examples), annotations
+    if not fits:
         _make(folder, shape, size, decode)
-    return _open(folder)
+        return _open(folder)
+    examples = np.empty(shape, np.uint8)
+    start = time.monotonic()
+    annotations = decode(examples)
+    if time.monotonic() - start > _SLOW:
+
+        def copy(kept):
+            kept[:] = examples
+            return annotations
+
+        with contextlib.suppress(OSError, DataError):  # it would only have saved time
+            _make(folder, shape, size, copy)
+    return examples, annotations
 
 
 def cache_root() -> Path:

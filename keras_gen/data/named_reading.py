@@ -61,7 +61,7 @@ def read_split(
     examples, annotations = held_examples(
         shape,
         lambda examples: _decode(task, examples),
-        source={"tfds": builder.info.full_name, "split": split, "files": _file_sizes(task)},
+        source={"tfds": builder.info.full_name, "split": split, "files": _file_states(task)},
         memory_budget_bytes=memory_budget_bytes,
     )
     labels = annotations.arrays.get("label")
@@ -200,13 +200,14 @@ def _files(task: _Task) -> dict[str, int]:
     return {str(one.filename): one.examples_in_shard for one in instructions}
 
 
-def _file_sizes(task: _Task) -> list:
-    sizes = []
+def _file_states(task: _Task) -> list:
+    states = []
     for path in _files(task):
         if not tf.io.gfile.exists(path):
             raise _damaged(task, "a file is missing")
-        sizes.append([path.rsplit("/", 1)[-1], tf.io.gfile.stat(path).length])
-    return sizes
+        found = tf.io.gfile.stat(path)
+        states.append([path.rsplit("/", 1)[-1], found.length, found.mtime_nsec])
+    return states
 
 
 def _damaged(task: _Task, reason: str) -> DataError:

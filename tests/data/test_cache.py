@@ -67,6 +67,23 @@ def test_the_budget_is_the_most_that_is_held(cache_folder):
     assert isinstance(mapped.examples, np.memmap)
 
 
+def test_a_set_that_took_long_to_decode_is_read_the_next_time(folder, cache_folder, monkeypatch):
+    monkeypatch.setattr(cache, "_SLOW", -1.0)
+    decoded = load(folder, split="all")
+    monkeypatch.setattr("keras_gen.data.folder.fill_in_threads", None)  # would fail
+    again = load(folder, split="all")
+    assert again.fingerprint == decoded.fingerprint and again.notes == decoded.notes
+    assert not isinstance(again.examples, np.memmap)
+    assert again.label_names == decoded.label_names
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "_SLOW", -1.0)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KERAS_GEN_CACHE_DIR", str(tmp_path / "file" / "below"))
+    assert len(load(folder, split="all")) == 12
+
+
 def test_a_decoded_set_is_used_again_until_its_source_changes(folder, cache_folder, monkeypatch):
     decoded = []
 
