@@ -17,6 +17,7 @@ def main(
     classifier: str | None = None,
     judged: int = 10_000,
     ema_decay: float | None = 0.999,
+    simultaneous: bool = False,
     batch_size: int = 100,
     steps: int | None = None,
     epochs: int | None = None,
@@ -32,6 +33,7 @@ def main(
         classifier: mnist, fashion_mnist or the file of a trained classifier. Default: that of data.
         judged: samples that the classifier judges.
         ema_decay: decay of the generator's moving average; None for none.
+        simultaneous: move both networks at once, by one pass of the discriminator: faster.
         batch_size: images in a batch, over all replicas.
         steps: training steps in all; 30_000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
@@ -63,7 +65,11 @@ def main(
 
     with run.strategy.scope():
         model = ConditionalGAN(
-            images.example_shape, images.num_classes, latent_dim, ema_decay=ema_decay
+            images.example_shape,
+            images.num_classes,
+            latent_dim,
+            ema_decay=ema_decay,
+            simultaneous=simultaneous,
         )
         model.compile()
     if steps is None and epochs is None:

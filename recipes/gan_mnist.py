@@ -16,6 +16,7 @@ def main(
     latent_dim: int = 100,
     generator_loss: str = "non_saturating",
     ema_decay: float | None = None,
+    simultaneous: bool = False,
     batch_size: int = 100,
     steps: int | None = None,
     epochs: int | None = None,
@@ -30,6 +31,7 @@ def main(
         latent_dim: size of a latent.
         generator_loss: non_saturating or minimax.
         ema_decay: decay of the generator's moving average; None for none.
+        simultaneous: move both networks at once, by one pass of the discriminator: faster.
         batch_size: images in a batch, over all replicas.
         steps: training steps in all; 30_000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
@@ -54,7 +56,11 @@ def main(
 
     with run.strategy.scope():
         model = GAN(
-            images.example_shape, latent_dim, generator_loss=generator_loss, ema_decay=ema_decay
+            images.example_shape,
+            latent_dim,
+            generator_loss=generator_loss,
+            ema_decay=ema_decay,
+            simultaneous=simultaneous,
         )
         model.compile()
     if steps is None and epochs is None:
