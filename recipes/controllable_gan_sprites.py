@@ -11,6 +11,8 @@ import warnings
 
 from keras_gen.training import Options, RunOptions, command_line
 
+ABOUT = {"family": "gans", "title": "DCGAN", "paper": "arXiv:1907.10786"}
+
 
 def main(
     data: str = "lpc_sprites",
@@ -45,13 +47,7 @@ def main(
     from keras_gen.models import DCGAN
     from keras_gen.training import Run
 
-    run = Run(
-        "controllable_gan_sprites",
-        arguments,
-        family="gans",
-        title="DCGAN",
-        paper="arXiv:1907.10786",
-    )
+    run = Run("controllable_gan_sprites", arguments, **ABOUT)
     train, test = (load_split(data, image_size, s, options.strict_data) for s in ("train", "test"))
     with run.strategy.scope():
         model = DCGAN(train.example_shape, 64, filters, 5, "normal", ema_decay=0.999)
