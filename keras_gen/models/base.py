@@ -186,6 +186,12 @@ class GenerativeModel(keras.Model):
         wanted = [*variables, *also]
         gradients = tf.tuple(tape.gradient(loss, wanted, output_gradients=upstream))
         gradients, others = gradients[: len(variables)], gradients[len(variables) :]
+        # Of a table of embeddings they come as a list of rows, one for each look-up. Adam would add
+        # up the squares of these, not square their sum, and move common rows by several rates.
+        gradients = [
+            tf.convert_to_tensor(each) if isinstance(each, tf.IndexedSlices) else each
+            for each in gradients
+        ]
         if replicas > 1 and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             gradients = _agree_on_overflow(gradients)
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))

@@ -224,6 +224,18 @@ def test_both_networks_make_one_power_iteration_for_each_of_their_updates(monkey
     assert calls == [model.discriminator, model.discriminator, model.generator]
 
 
+def test_a_class_that_is_drawn_often_moves_by_the_learning_rate_too(tiny):
+    table = keras.layers.Embedding(3, 2)
+    table.build()
+    before, optimizer = table.get_weights()[0], keras.optimizers.Adam(0.01, beta_1=0.0)
+    optimizer.build(table.trainable_variables)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(table(tf.constant([0, 0, 0, 0, 1])))
+    tiny.update(optimizer, tape, loss, table)
+    steps = before - table.get_weights()[0]
+    np.testing.assert_allclose(steps, [[0.01] * 2, [0.01] * 2, [0.0] * 2], rtol=1e-3)
+
+
 def test_default_optimizers_have_two_time_scales(tiny):
     rates = [float(optimizer.learning_rate) for optimizer in tiny.optimizers.values()]
     assert rates == pytest.approx([4e-4, 1e-4])
