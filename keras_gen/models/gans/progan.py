@@ -45,6 +45,7 @@ from keras import ops
 from keras_gen.layers import (
     EqualizedConv2D,
     EqualizedDense,
+    LearnedConstant,
     MinibatchDeviation,
     PixelNormalization,
     downsample,
@@ -71,8 +72,10 @@ def build_first_block(latent_dim, channels):
     """From latents `(B, latent_dim)`, put on a sphere, to `(B, 4, 4, channels)`."""
     latents = keras.Input((latent_dim,), name="latents")
     x = PixelNormalization()(latents)
-    x = EqualizedDense(16 * channels, gain=_DENSE_GAIN)(x)
+    x = EqualizedDense(16 * channels, gain=_DENSE_GAIN, use_bias=False)(x)
     x = keras.layers.Reshape((4, 4, channels))(x)
+    # A bias for each channel, not for each unit: it stands for a convolution (table 2).
+    x = keras.layers.Add()([x, LearnedConstant(shape=(1, 1, channels))(x)])
     x = PixelNormalization()(keras.layers.LeakyReLU(0.2)(x))
     x = PixelNormalization()(keras.layers.LeakyReLU(0.2)(EqualizedConv2D(channels)(x)))
     return keras.Model(latents, x, name="4x4")

@@ -272,7 +272,28 @@ def test_presets_have_the_channels_of_each_side():
 
 @pytest.mark.slow
 def test_the_papers_networks_have_the_papers_number_of_parameters():
-    """Table 2 of arXiv:1710.10196: 23.1M each."""
+    """Table 2 of arXiv:1710.10196: 23.1M each; added up, the layers of the authors' code."""
+
+    def layer(size, channels_in, channels_out):
+        return size * channels_in * channels_out + channels_out
+
     filters = (512, 512, 512, 512, 256, 128, 64, 32, 16)
-    for network in (Generator(filters, 3, 512), Discriminator(filters, 3, 4)):
-        assert round(network.count_params() / 1e6, 1) == 23.1
+    pairs = list(zip(filters[:-1], filters[1:], strict=True))
+    generator = 512 * 16 * 512 + 512 + layer(9, 512, 512) + sum(layer(1, n, 3) for n in filters)
+    generator += sum(layer(9, before, after) + layer(9, after, after) for before, after in pairs)
+    discriminator = layer(9, 513, 512) + layer(16, 512, 512) + layer(1, 512, 1)
+    discriminator += sum(layer(1, 3, n) for n in filters)
+    discriminator += sum(
+        layer(9, after, after) + layer(9, after, before) for before, after in pairs
+    )
+    counts = [
+        net.count_params() for net in (Generator(filters, 3, 512), Discriminator(filters, 3, 4))
+    ]
+    assert counts == [generator, discriminator]
+    assert [round(count / 1e6, 1) for count in counts] == [23.1, 23.1]
+    assert generator == 23_079_115
+
+
+def test_the_first_maps_have_a_bias_for_each_channel():
+    (bias,) = [v for v in progan().generator.blocks[0].trainable_variables if v.name == "constant"]
+    assert bias.shape == (1, 1, FILTERS[0]) and not np.any(bias)
