@@ -28,7 +28,8 @@ Differences from the paper:
     - Values in attention have half of the channels, as in that code (see `SelfAttention`).
     - The penalty is on all kernels of dense layers and convolutions of the generator, the shared
       embedding left out, as in that code. Its gradient there is half of eq. 3's.
-    - Batch normalization adds 1e-5 to the variance, as in that code; the published modules add 1e-4.
+    - Batch normalization adds 1e-5 to the variance, as in that code; in the published modules it is
+      1e-4.
     - The moving average's decay rises to `ema_decay`: see `ExponentialMovingAverage`. The paper has
       0.9999 from the start.
     - Batch size is the caller's: 2048 in the paper. Statistics are pooled over all replicas, as

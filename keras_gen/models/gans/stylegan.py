@@ -34,6 +34,8 @@ Differences from the paper:
       figures; `synthesize` takes others. Training draws them anew.
     - Truncation acts on all layers; the authors' default is on the first eight.
     - Each image has its own crossover of styles; in the authors' code a batch shares one.
+    - The generator's moving average has 0.999 in each step; in the authors' code a half-life of
+      10,000 images, 0.9989 at batches of 16.
     - w_mean moves once in each training step; in the authors' code in both networks' passes.
     - One learning rate and one batch size for all stages. The authors' code raises the rate from
       128x128 on, up to 0.003, and lowers the batch size.
