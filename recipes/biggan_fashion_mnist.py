@@ -3,7 +3,7 @@
     python recipes/biggan_fashion_mnist.py
     python recipes/biggan_fashion_mnist.py --data cifar10 --filters 64 --batch-size 50
 
-The first author's networks and rates for CIFAR-10, narrower.
+The first author's networks and rates for CIFAR-10, narrower, with the paper's other settings.
 Result: results/biggan_fashion_mnist.json.
 """
 
