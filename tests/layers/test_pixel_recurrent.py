@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.special import expit
 
 from keras_gen.layers import DiagonalBiLSTM, RowLSTM
-from keras_gen.layers.pixel_recurrent import skew, unskew
+from keras_gen.layers.pixel_recurrent import remember, skew, unskew
 
 
 @pytest.fixture
@@ -27,12 +28,45 @@ def lstm(inputs, h_seen, c, kernel):
 
 
 def test_skewed_rows_stand_one_pixel_further_right_each(images):
-    skewed = np.asarray(skew(images))
-    assert skewed.shape == (2, 4, 8, 3)
+    pixels = images.transpose(1, 2, 0, 3)  # (H, W, B, F)
+    skewed = np.asarray(skew(pixels))
+    assert skewed.shape == (4, 8, 2, 3)
     for row in range(4):
-        np.testing.assert_array_equal(skewed[:, row, row : row + 5], images[:, row])
-        assert not skewed[:, row, :row].any() and not skewed[:, row, row + 5 :].any()
-    np.testing.assert_array_equal(unskew(skewed, 5), images)
+        np.testing.assert_array_equal(skewed[row, row : row + 5], pixels[row])
+        assert not skewed[row, :row].any() and not skewed[row, row + 5 :].any()
+    np.testing.assert_array_equal(unskew(skewed, 5), pixels)
+
+
+def remember_plainly(inputs, kernel, offsets):
+    """The same recursion without a gradient of its own."""
+    width = inputs.shape[2]
+    h = c = tf.zeros((*inputs.shape[1:4], inputs.shape[4] // 4))
+    states = []
+    for line in tf.unstack(inputs):
+        padded = tf.pad(h, [[0, 0], [1, 1], [0, 0], [0, 0]])
+        seen = tf.concat([padded[:, 1 + o : 1 + o + width] for o in offsets], axis=-1)
+        o, f, i, g = tf.split(line + tf.einsum("dwbs,dsg->dwbg", seen, kernel), 4, axis=-1)
+        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+        h = tf.sigmoid(o) * tf.tanh(c)
+        states.append(h)
+    return tf.stack(states)
+
+
+@pytest.mark.parametrize(("directions", "offsets"), [(1, (-1, 0, 1)), (2, (-1, 0))])
+def test_the_gradient_written_out_is_the_gradient(directions, offsets):
+    rng = np.random.default_rng(0)
+    inputs = tf.constant(rng.normal(size=(6, directions, 5, 3, 8)), "float32")
+    kernel = tf.constant(rng.normal(size=(directions, 2 * len(offsets), 8)), "float32")
+    weights = tf.constant(rng.normal(size=(6, directions, 5, 3, 2)), "float32")
+    found = []
+    for function in (remember, remember_plainly):
+        with tf.GradientTape() as tape:
+            tape.watch((inputs, kernel))
+            states = function(inputs, kernel, offsets)
+        gradients = tape.gradient(states, (inputs, kernel), output_gradients=weights)
+        found.append((states, *gradients))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max())
 
 
 def test_row_lstm(images):
@@ -71,8 +105,9 @@ def test_diagonal_bilstm(images):
     first, second = layer.input_to_state
     left, right = layer.kernel.numpy()
     mirrored = images[:, :, ::-1]
-    expected = from_left(np.asarray(first(images)), left)
-    from_right = from_left(np.asarray(second(mirrored)), right)[:, :, ::-1]
+    biases = layer.bias.numpy()
+    expected = from_left(np.asarray(first(images)) + biases[0], left)
+    from_right = from_left(np.asarray(second(mirrored)) + biases[1], right)[:, :, ::-1]
     expected[:, 1:] += from_right[:, :-1]
     np.testing.assert_allclose(layer(images), expected, atol=1e-5)
 
