@@ -12,11 +12,11 @@ def main(
     data: str = "mnist",
     image_size: int = 28,
     binarization: str = "dynamic",
-    filters: int = 32,
+    filters: int = 24,
     classifier: str | None = None,
-    num_layers: int = 7,
+    num_layers: int = 12,
     judged: int = 10_000,
-    batch_size: int = 32,
+    batch_size: int = 16,
     steps: int | None = None,
     epochs: int | None = None,
     seed: int = 0,
@@ -33,7 +33,7 @@ def main(
         num_layers: layers of both stacks.
         judged: how many samples it judges.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 12,000 where epochs is not given either.
+        steps: training steps in all; 24,000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, binarization and the order of the data.
         options: where the run goes and how it is run.
@@ -61,8 +61,8 @@ def main(
     check_pixels("bernoulli", binarization)
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
-    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 12_000)
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, total)
+    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 24_000)
+    rate = keras.optimizers.schedules.CosineDecay(5e-3, total)
 
     extractor = get_extractor(classifier or {"digits": "mnist"}.get(train.name, train.name))
     with run.strategy.scope():

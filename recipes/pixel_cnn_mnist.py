@@ -15,11 +15,11 @@ def main(
     data: str = "mnist",
     image_size: int = 28,
     binarization: str = "dynamic",
-    filters: int = 64,
-    num_blocks: int = 5,
-    head_filters: int = 64,
+    filters: int = 32,
+    num_blocks: int = 15,
+    head_filters: int = 32,
     likelihood: str = "bernoulli",
-    batch_size: int = 32,
+    batch_size: int = 16,
     steps: int | None = None,
     epochs: int | None = None,
     seed: int = 0,
@@ -36,7 +36,7 @@ def main(
         head_filters: channels of the two layers behind them.
         likelihood: bernoulli; for 8-bit pixels categorical or logistic_mixture.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 18,000 where epochs is not given either.
+        steps: training steps in all; 54,000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, binarization and the order of the data.
         options: where the run goes and how it is run.
@@ -63,8 +63,8 @@ def main(
     check_pixels(likelihood, binarization)
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
-    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 18_000)
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, total)
+    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 54_000)
+    rate = keras.optimizers.schedules.CosineDecay(5e-3, total)
 
     with run.strategy.scope():
         sizes = (filters, num_blocks, head_filters, likelihood)
