@@ -48,7 +48,7 @@ def main(
     from keras_gen.metrics import exact_likelihood_metrics, get_extractor, save_inpaintings
     from keras_gen.metrics.conditional import conditional_accuracy, save_class_grid
     from keras_gen.models import ConditionalPixelCNN
-    from keras_gen.training import Run, total_steps
+    from keras_gen.training import Run, total_steps, warmed_cosine
 
     run = Run(
         "conditional_pixel_cnn_mnist",
@@ -62,7 +62,7 @@ def main(
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
     total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 24_000)
-    rate = keras.optimizers.schedules.CosineDecay(5e-3, total)
+    rate = warmed_cosine(5e-3, total)
 
     extractor = get_extractor(classifier or {"digits": "mnist"}.get(train.name, train.name))
     with run.strategy.scope():

@@ -48,7 +48,7 @@ def main(
     from keras_gen.export import export_model
     from keras_gen.metrics import exact_likelihood_metrics, save_drawing, save_inpaintings
     from keras_gen.models import GatedPixelCNN
-    from keras_gen.training import Run, total_steps
+    from keras_gen.training import Run, total_steps, warmed_cosine
 
     run = Run(
         "gated_pixel_cnn_mnist",
@@ -62,7 +62,7 @@ def main(
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
     total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 24_000)
-    rate = keras.optimizers.schedules.CosineDecay(5e-3, total)
+    rate = warmed_cosine(5e-3, total)
 
     with run.strategy.scope():
         sizes = (filters, num_layers, head_filters, likelihood)

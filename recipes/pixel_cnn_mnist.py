@@ -50,7 +50,7 @@ def main(
     from keras_gen.export import export_model
     from keras_gen.metrics import exact_likelihood_metrics, save_drawing, save_inpaintings
     from keras_gen.models import PixelCNN
-    from keras_gen.training import Run, total_steps
+    from keras_gen.training import Run, total_steps, warmed_cosine
 
     run = Run(
         "pixel_cnn_mnist",
@@ -64,7 +64,7 @@ def main(
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
     total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 54_000)
-    rate = keras.optimizers.schedules.CosineDecay(5e-3, total)
+    rate = warmed_cosine(5e-3, total)
 
     with run.strategy.scope():
         sizes = (filters, num_blocks, head_filters, likelihood)

@@ -18,7 +18,7 @@ def main(
     num_layers: int = 7,
     head_filters: int = 32,
     likelihood: str = "bernoulli",
-    batch_size: int = 64,
+    batch_size: int = 32,
     steps: int | None = None,
     epochs: int | None = None,
     seed: int = 0,
@@ -36,7 +36,7 @@ def main(
         head_filters: channels of the two layers behind them.
         likelihood: bernoulli; for 8-bit pixels categorical or logistic_mixture.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 2,000 where epochs is not given either.
+        steps: training steps in all; 6,000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, binarization and the order of the data.
         options: where the run goes and how it is run.
@@ -50,7 +50,7 @@ def main(
     from keras_gen.export import export_model
     from keras_gen.metrics import exact_likelihood_metrics, save_drawing, save_inpaintings
     from keras_gen.models import PixelRNN
-    from keras_gen.training import Run, total_steps
+    from keras_gen.training import Run, total_steps, warmed_cosine
 
     run = Run(
         "pixel_rnn_mnist",
@@ -63,8 +63,8 @@ def main(
     check_pixels(likelihood, binarization)
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
-    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 2_000)
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, total)
+    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 6_000)
+    rate = warmed_cosine(5e-3, total)
 
     with run.strategy.scope():
         sizes = (units, num_layers, head_filters, likelihood)

@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "errors": ["NonFiniteError", "RunError"],
         "options": ["Options", "RunOptions", "command_line"],
         "run": ["Run"],
-        "schedule": ["total_steps"],
+        "schedule": ["total_steps", "warmed_cosine"],
         "stages": ["StageGrids"],
         "warm_up": ["WarmUp"],
     },

@@ -1,5 +1,7 @@
 """How long a run trains, and in which calls of `fit`."""
 
+import keras
+
 from keras_gen.training.errors import RunError
 
 
@@ -43,3 +45,24 @@ def segments(step, total, steps_per_epoch):
             steps_now = min(steps_per_epoch - within, total - step)
             yield epoch, epoch + 1, steps_now
             step += steps_now
+
+
+def warmed_cosine(peak, steps, warm_up=200):
+    """A learning rate that rises in a line to its peak and falls to 0 along a cosine.
+
+    Adam's first steps are as long as its rate allows, however small the gradient: at a rate that is
+    right later they may throw a network far off.
+
+    Args:
+        peak: the largest rate.
+        steps: training steps in all.
+        warm_up: how many of them the rate rises; of a short training a tenth at most.
+
+    Returns:
+        A `keras.optimizers.schedules.LearningRateSchedule`.
+    """
+    cosine = keras.optimizers.schedules.CosineDecay
+    warm_up = min(warm_up, steps // 10)
+    if not warm_up:
+        return cosine(peak, steps)
+    return cosine(0.0, steps - warm_up, warmup_target=peak, warmup_steps=warm_up)

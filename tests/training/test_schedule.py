@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from keras_gen.training import total_steps
+from keras_gen.training import total_steps, warmed_cosine
 from keras_gen.training.errors import RunError
 
 
@@ -21,3 +22,11 @@ def test_limits_below_one_are_refused_by_name(arguments):
 def test_without_limit_and_default_there_is_nothing_to_train():
     with pytest.raises(RunError, match="Neither --steps nor --epochs"):
         total_steps(None, None, 10)
+
+
+def test_a_rate_rises_in_a_line_and_falls_along_a_cosine():
+    rate = warmed_cosine(0.4, 1000, warm_up=50)
+    found = [float(rate(step)) for step in (0, 25, 50, 525, 1000)]
+    np.testing.assert_allclose(found, [0.0, 0.2, 0.4, 0.2, 0.0], atol=1e-7)
+    assert float(warmed_cosine(0.4, 1000, warm_up=500)(100)) == pytest.approx(0.4)  # a tenth
+    assert float(warmed_cosine(0.4, 3)(0)) == pytest.approx(0.4)  # too short to warm up
