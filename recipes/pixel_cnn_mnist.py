@@ -5,7 +5,7 @@
         --likelihood categorical --filters 96 --head-filters 192
 
 Published: 81.45 nats after 457 epochs, dynamic binarization (pytorch-generative), of a network that
-is deeper and wider. Measured time, machine and result: results/pixel_cnn_mnist.json.
+is wider. Measured time, machine and result: results/pixel_cnn_mnist.json.
 """
 
 from keras_gen.training import Options, RunOptions, command_line
