@@ -60,6 +60,7 @@ def count_flops(step, spec):
     of loops counts once. Gradients that nothing needs are nodes of the graph, too, but never run:
     only what leads to its results counts.
     """
+    tf.get_logger().setLevel("ERROR")  # of the profiler, which says in each call that it is old
     traced = tf.function(step).get_concrete_function(spec).graph
     wanted = [each.op.name for each in traced.outputs] + [op.name for op in traced.control_outputs]
     definition = tf.compat.v1.graph_util.extract_sub_graph(
