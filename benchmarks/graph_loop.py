@@ -14,54 +14,10 @@ import keras
 import tensorflow as tf
 import tyro
 
+from benchmarks.gan_ways import TextbookGAN
 from keras_gen.data import load
 from keras_gen.models.points import PointGAN, build_discriminator, build_generator
 from keras_gen.training.graph_loop import compile_loop
-
-
-class TextbookGAN(keras.Model):
-    """The model as examples write it."""
-
-    def __init__(self, latent_dim, width):
-        super().__init__()
-        self.latent_dim = latent_dim
-        self.generator = build_generator(latent_dim, width)
-        self.discriminator = build_discriminator(width)
-        self.seed_generator = keras.random.SeedGenerator(0)
-        self.trackers = [keras.metrics.Mean(name=name) for name in ("d_loss", "g_loss")]
-
-    def compile(self, d_optimizer, g_optimizer, loss_fn):
-        """Keeps both optimizers and the loss."""
-        super().compile()
-        self.d_optimizer, self.g_optimizer, self.loss_fn = d_optimizer, g_optimizer, loss_fn
-
-    @property
-    def metrics(self):
-        """Those of both losses."""
-        return self.trackers
-
-    def train_step(self, real):
-        """A step of the discriminator on a joint batch, and one of the generator on new noise."""
-        count = tf.shape(real)[0]
-        latents = keras.random.normal((count, self.latent_dim), seed=self.seed_generator)
-        combined = tf.concat([self.generator(latents), real], axis=0)
-        labels = tf.concat([tf.zeros((count, 1)), tf.ones((count, 1))], axis=0)
-        with tf.GradientTape() as tape:
-            d_loss = self.loss_fn(labels, self.discriminator(combined))
-        weights = self.discriminator.trainable_weights
-        gradients = tape.gradient(d_loss, weights)
-        self.d_optimizer.apply_gradients(zip(gradients, weights, strict=True))
-
-        latents = keras.random.normal((count, self.latent_dim), seed=self.seed_generator)
-        with tf.GradientTape() as tape:
-            scores = self.discriminator(self.generator(latents))
-            g_loss = self.loss_fn(tf.ones((count, 1)), scores)
-        weights = self.generator.trainable_weights
-        gradients = tape.gradient(g_loss, weights)
-        self.g_optimizer.apply_gradients(zip(gradients, weights, strict=True))
-        for tracker, value in zip(self.trackers, (d_loss, g_loss), strict=True):
-            tracker.update_state(value)
-        return {tracker.name: tracker.result() for tracker in self.trackers}
 
 
 def main(steps: int = 2_000, rounds: int = 5, batch_size: int = 256, width: int = 128):
@@ -78,7 +34,8 @@ def main(steps: int = 2_000, rounds: int = 5, batch_size: int = 256, width: int 
     def optimizers():
         return [keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)]
 
-    textbook = TextbookGAN(2, width)
+    networks = build_generator(2, width), build_discriminator(width)
+    textbook = TextbookGAN(*networks, 2, conditional=False)
     textbook.compile(*optimizers(), keras.losses.BinaryCrossentropy(from_logits=True))
     batches = tf.data.Dataset.from_tensor_slices(points).shuffle(len(points)).repeat()
     batches = batches.batch(batch_size, drop_remainder=True).prefetch(2)
