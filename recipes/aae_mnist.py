@@ -50,8 +50,10 @@ def main(
     from keras_gen.metrics.codes import code_metrics, save_code_space
     from keras_gen.metrics.parzen import parzen_metrics
     from keras_gen.models import AAE, LabelInformedAAE
-    from keras_gen.training import Run
+    from keras_gen.training import Run, RunError
 
+    if num_labels is not None and not informed:
+        raise RunError(f"--num-labels {num_labels} is for labels: add --informed, or leave it.")
     run = Run("aae_mnist", arguments, **ABOUT)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))

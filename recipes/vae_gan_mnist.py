@@ -74,9 +74,11 @@ def most_and_least(data, attribute):
     """The tenth of the images, one at least, with most of an attribute and that with least."""
     import numpy as np
 
+    from keras_gen.training import RunError
+
     values = {"ink": data.examples.mean(axis=(1, 2, 3)), **data.factors}
     if attribute not in values:
-        raise ValueError(f"attribute={attribute!r}: give one of {', '.join(values)}.")
+        raise RunError(f"--attribute {attribute}: give one of {', '.join(values)}.")
     order = np.argsort(values[attribute], kind="stable")[::-1]
     most, least = -(-len(order) // 10), max(len(order) // 10, 1)
     return data.examples[order[:most]], data.examples[order[-least:]]

@@ -504,6 +504,22 @@ def test_bad_flags_end_with_exit_code_2_and_their_name(extra, message, tmp_path,
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "extra", "message"),
+    [
+        ("aae_mnist", ["--num-labels", "100"], "--num-labels 100 is for labels: add --informed"),
+        ("vae_gan_mnist", ["--attribute", "beard"], "--attribute beard: give one of ink"),
+    ],
+)
+def test_a_recipe_refuses_flags_before_it_trains(name, extra, message, tmp_path, capsys):
+    arguments = flags({"data": "digits", "image_size": 8, "steps": 2, "out": tmp_path / "run"})
+    with pytest.raises(SystemExit) as stop:
+        command_line(recipe(name).main, arguments + extra)
+    assert stop.value.code == 2
+    assert f"error: {message}" in capsys.readouterr().err
+    assert not list(tmp_path.glob("run/*.keras"))
+
+
 def test_a_defect_keeps_its_traceback():
     def main():
         raise ValueError("not raised by the package")

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from keras_gen.training.errors import RunError
+
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
@@ -54,7 +56,7 @@ Options = Annotated[RunOptions, tyro.conf.OmitArgPrefixes]
 def command_line(main, argv=None):
     """Runs a recipe's `main` with flags derived from its signature.
 
-    An error that this package raises on purpose, or that the file system reports, is shown as one
+    A `RunError`, one that this package raises on purpose or one of the file system is shown as a
     line; exit code 2. Any other error is a defect and shows its traceback.
 
     Args:
@@ -73,6 +75,8 @@ def command_line(main, argv=None):
 
 
 def _raised_on_purpose(error):
+    if isinstance(error, RunError):  # a recipe's own, too
+        return True
     package = pathlib.Path(__file__).resolve().parents[1]
     frames = traceback.extract_tb(error.__traceback__)
     return package in pathlib.Path(frames[-1].filename).resolve().parents
