@@ -192,8 +192,10 @@ class GenerativeModel(keras.Model):
             tf.convert_to_tensor(each) if isinstance(each, tf.IndexedSlices) else each
             for each in gradients
         ]
-        if replicas > 1 and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            gradients = _agree_on_overflow(gradients)
+        if replicas > 1:
+            if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+                gradients = _agree_on_overflow(gradients)
+            gradients = _clip_sum(gradients, optimizer, scale)
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
         return [gradient / tf.cast(scale, gradient.dtype) for gradient in others]
 
@@ -371,6 +373,28 @@ def _agree_on_overflow(gradients):
     return [
         tf.where(overflow > 0.0, tf.constant(float("nan"), each.dtype), each) for each in gradients
     ]
+
+
+def _clip_sum(gradients, optimizer, scale):
+    """Clips the sum of the replicas' gradients as the optimizer would clip those of one device.
+
+    Keras clips on each replica, before it sums: long gradients that cancel would not cancel.
+
+    Args:
+        gradients: a replica's share, times the loss scale.
+        optimizer: one that may have `clipnorm`, `global_clipnorm` or `clipvalue`.
+        scale: the loss scale.
+
+    Returns:
+        Each replica's equal share of the clipped sum: too short for Keras to clip it again.
+    """
+    clipping = getattr(optimizer, "inner_optimizer", optimizer)
+    if not (clipping.clipnorm or clipping.global_clipnorm or clipping.clipvalue):
+        return gradients
+    context = tf.distribute.get_replica_context()
+    sums = [each / scale for each in context.all_reduce("SUM", gradients)]
+    share = scale / context.num_replicas_in_sync
+    return [each * share for each in clipping._clip_gradients(sums)]
 
 
 def check_image_shape(image_shape):

@@ -873,6 +873,44 @@ def test_two_replicas_compute_the_update_of_one_device(
         np.testing.assert_array_equal(first, second, err_msg=variable.path)
 
 
+@pytest.mark.parametrize(
+    "clip", [{"clipnorm": 0.05}, {"global_clipnorm": 0.1}, {"clipvalue": 1e-3}], ids=str
+)
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_two_replicas_clip_the_gradient_of_one_device(mirrored, clip, policy):
+    """Keras alone clips the part of each replica."""
+    keras.config.set_dtype_policy(policy)
+
+    def make(**options):
+        model = VAE(IMAGE_SHAPE, 3, (6,))
+        sgd = keras.optimizers.SGD(1.0, **clip)
+        if policy == "mixed_float16":
+            sgd = keras.optimizers.LossScaleOptimizer(sgd, initial_scale=256.0)
+        model.compile(sgd, **options)
+        return model
+
+    single = make(run_eagerly=True)
+    with mirrored.scope():
+        double = make()
+    start = values(single.variables)
+    for variable, value in zip(double.variables, start, strict=True):
+        variable.assign(value)
+    batch = training_batch(single)
+    batch[BATCH // 2 :] = 0.0  # halves whose gradients differ
+    for model in (single, double):
+        model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
+    assert relative_difference(single, double) <= (1e-5 if policy == "float32" else 1e-2)
+    moved = [a - b.numpy() for a, b in zip(start, single.variables, strict=True)]
+    moved = [each for each in moved if each.dtype.kind == "f"]
+    bounds = {
+        "clipnorm": max(np.linalg.norm(each) for each in moved),
+        "global_clipnorm": np.linalg.norm(np.concatenate([each.ravel() for each in moved])),
+        "clipvalue": max(np.abs(each).max() for each in moved),
+    }
+    ((kind, bound),) = clip.items()
+    assert bounds[kind] == pytest.approx(bound, rel=1e-2)  # it was clipped
+
+
 @on_plumbing
 def test_a_replica_may_get_no_image_of_a_last_batch(build, mirrored):
     with mirrored.scope():
