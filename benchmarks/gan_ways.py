@@ -151,7 +151,7 @@ def torch_ways(networks, data, batch_size, latent_dim, conditional=False, hinge=
         generator, discriminator = (
             torch_ways.prepare(network, channels_last, compiled) for network in networks()
         )
-        settings = {"lr": RATE["learning_rate"], "betas": (RATE["beta_1"], 0.999)}
+        settings = {"lr": RATE["learning_rate"], "betas": (RATE["beta_1"], 0.999), "fused": True}
         generator_optimizer = torch.optim.Adam(generator.parameters(), **settings)
         discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), **settings)
         cross_entropy = torch.nn.BCEWithLogitsLoss()
@@ -175,6 +175,8 @@ def torch_ways(networks, data, batch_size, latent_dim, conditional=False, hinge=
             def judge(pictures):
                 if conditional:
                     pictures = torch.cat([pictures, planes], dim=1)
+                if channels_last:
+                    pictures = pictures.contiguous(memory_format=torch.channels_last)
                 return discriminator(pictures)
 
             discriminator_optimizer.zero_grad()
@@ -189,7 +191,7 @@ def torch_ways(networks, data, batch_size, latent_dim, conditional=False, hinge=
             generator_optimizer.zero_grad()
             with torch_ways.precise(precision):
                 generator_loss = loss_of(judge(fakes), True, for_generator=True)
-            generator_loss.backward()
+            generator_loss.backward(inputs=list(generator.parameters()))
             generator_optimizer.step()
 
         batches = torch_ways.batches(data(), batch_size, conditional, channels_last)

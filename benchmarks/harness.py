@@ -18,7 +18,6 @@ import importlib
 import importlib.metadata
 import importlib.util
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -101,8 +100,8 @@ def compare(comparison, precision="float32", rounds=5, seconds=3.0):
         for way in comparison["ways"]:  # one after the other: their start is timed
             workers.append(Worker(comparison["module"], way, precision))
         items = comparison["items"]
-        # The second step tells how long one takes; the slowest way decides nothing for the others.
-        steps = [max(1, round(seconds / worker.time(2) * 2)) for worker in workers]
+        # The slowest way decides nothing for the others.
+        steps = [steps_in(worker, seconds) for worker in workers]
         rates = [[] for _ in workers]
         for _ in range(rounds):
             for worker, count, found in zip(workers, steps, rates, strict=True):
@@ -114,6 +113,18 @@ def compare(comparison, precision="float32", rounds=5, seconds=3.0):
     finally:
         for worker in workers:
             worker.stop()
+
+
+def steps_in(worker, seconds):
+    """How many steps a worker takes in so many seconds.
+
+    More and more are timed: a single one takes less than `fit` needs to begin.
+    """
+    worker.time(2)  # some are compiled again in their second step
+    steps = 1
+    while (taken := worker.time(steps)) < seconds / 4:
+        steps *= 2
+    return max(1, round(steps * seconds / taken))
 
 
 class Worker:
@@ -158,7 +169,7 @@ class Worker:
 
 
 def torch_modes(make):
-    """Ways of PyTorch: eager, with channels last, and compiled.
+    """Ways of PyTorch: eager, with channels last, and that compiled.
 
     Args:
         make: a function of `(precision, channels_last, compiled)` that gives a `Program`.
@@ -171,26 +182,27 @@ def torch_modes(make):
     modes = {
         "PyTorch": {"channels_last": False, "compiled": False},
         "PyTorch, channels last": {"channels_last": True, "compiled": False},
-        "PyTorch, compiled": {"channels_last": False, "compiled": True},
+        "PyTorch, compiled": {"channels_last": True, "compiled": True},
     }
     return {name: functools.partial(make, **mode) for name, mode in modes.items()}
 
 
-def matmul_peak(size=2048, rounds=9):
-    """Floating-point operations a second of the machine, by products of float32 matrices.
+def matmul_peak(precision="float32", size=2048, rounds=9):
+    """Floating-point operations a second of the machine, by products of matrices.
 
     Args:
+        precision: of the matrices.
         size: of the square matrices.
         rounds: how many products are timed, of which the fastest counts.
     """
     with _pool() as pool:
-        return pool.apply(_matmul_peak, (size, rounds))
+        return pool.apply(_matmul_peak, (precision, size, rounds))
 
 
-def _matmul_peak(size, rounds):
+def _matmul_peak(precision, size, rounds):
     import tensorflow as tf
 
-    x = tf.random.normal((size, size))
+    x = tf.cast(tf.random.normal((size, size)), precision)
     product = tf.function(lambda: tf.reduce_sum(x @ x))
     times = []
     for _ in range(rounds + 1):
@@ -201,6 +213,8 @@ def _matmul_peak(size, rounds):
 
 
 def _serve(pipe, module, way, precision):
+    from keras_gen.training import environment
+
     program = importlib.import_module(module).WAYS[way](precision)
     program.run(1)
     pipe.send(None)
@@ -209,7 +223,7 @@ def _serve(pipe, module, way, precision):
         program.run(steps)
         pipe.send(time.perf_counter() - start)
     # The peak before operations are counted, which makes a graph of its own.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    peak = environment.peak_memory_mib()
     pipe.send((peak, program.counts and program.counts(), program.alone))
 
 
@@ -222,14 +236,15 @@ def describe(name):
         name: such as `"dcgan"`.
 
     Returns:
-        A dict of `name`, `module`, `title`, `items`, `ways`, `machine`, `versions`, `commit` and
-        `bfloat16`: whether the machine computes in it.
+        A dict of `name`, `module`, `title`, `items`, `ways`, `machine`, `versions`, `commit`,
+        `bfloat16`: whether the machine computes in it, and `images`: what stands for MNIST.
     """
     with _pool() as pool:
         return pool.apply(_describe, (name,))
 
 
 def _describe(name):
+    from benchmarks.tensorflow_ways import mnist
     from keras_gen.training import environment
 
     module = importlib.import_module(f"benchmarks.{name}")
@@ -243,6 +258,7 @@ def _describe(name):
         "title": module.TITLE,
         "items": module.ITEMS,
         "ways": list(module.WAYS),
+        "images": mnist().name,
         "machine": environment.machine(),
         "versions": environment.versions() | {"torch": torch},
         "commit": environment.commit(),

@@ -1,4 +1,4 @@
-"""Ours against the textbook ways of TensorFlow, Keras and PyTorch: the table of the README.
+"""Ours against the textbook ways of TensorFlow, Keras and PyTorch: a table.
 
     python -m benchmarks.run --quick
     python -m benchmarks.run --comparisons dcgan vae --precisions float32 bfloat16
@@ -6,8 +6,8 @@
 
 All ways of a comparison train the same network on the same batches and take turns; see
 `benchmarks.harness`. Without --quick the figures go to results/benchmarks.json, where those of
-other comparisons stay, and `tables` brings the README up to date. PyTorch's rows need the extra
-`bench`.
+other comparisons stay, and `tables` brings docs/performance.md up to date. PyTorch's rows need the
+extra `bench`.
 """
 
 import json
@@ -43,27 +43,40 @@ def main(
     for name in comparisons:
         if name not in COMPARISONS:
             raise SystemExit(f"--comparisons {name}: give some of {', '.join(COMPARISONS)}.")
+    for precision in precisions or ():
+        if precision not in PRECISIONS:
+            raise SystemExit(f"--precisions {precision}: give some of {', '.join(PRECISIONS)}.")
     if rounds < 1 or not seconds > 0.0:
         raise SystemExit(f"--rounds {rounds} --seconds {seconds}: give positive numbers.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # of the processes to come
     seconds = min(seconds, 1.0) if quick else seconds
-    peak = matmul_peak()
-    print(f"matrix products: {peak / 1e9:,.0f} GFLOP/s")
+    peaks, failed = {}, []
     for name in comparisons:
         comparison = describe(name)
+        if not quick and comparison["images"] != "mnist":
+            raise SystemExit("MNIST is missing: set TFDS_DATA_DIR, or give --quick.")
         available = PRECISIONS if comparison["bfloat16"] else PRECISIONS[:1]
         for precision in precisions or available:
-            measurements = compare(comparison, precision, rounds, seconds)
+            if precision not in peaks:
+                peaks[precision] = matmul_peak(precision)
+                print(f"matrix products, {precision}: {peaks[precision] / 1e9:,.0f} GFLOP/s")
+            try:
+                measurements = compare(comparison, precision, rounds, seconds)
+            except RuntimeError as error:  # the others' figures are worth having
+                failed.append(f"{name}, {precision}: {error}")
+                continue
             entry = comparison | {
                 "precision": precision,
                 "rounds": rounds,
                 "seconds": seconds,
-                "matmul_flops": peak,
+                "matmul_flops": peaks[precision],
                 "ways": [row(each, measurements[0]) for each in measurements],
             }
             print(table(entry), flush=True)
             if not quick:
                 add(entry, out)
+    if failed:
+        raise SystemExit("\n".join(failed))
 
 
 def row(measurement, ours):

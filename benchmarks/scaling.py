@@ -16,7 +16,7 @@ import statistics
 import matplotlib.pyplot as plt
 import tyro
 
-from benchmarks.harness import Program, Worker
+from benchmarks.harness import Program, Worker, steps_in
 
 AXES = {
     "image_size": (16, 32, 64),
@@ -63,7 +63,7 @@ def measure(axis, rounds, seconds):
     try:
         for value in AXES[axis]:
             workers.append(Worker("benchmarks.scaling", f"{axis}={value}", "float32"))
-        steps = [max(1, round(2 * seconds / worker.time(2))) for worker in workers]
+        steps = [steps_in(worker, seconds) for worker in workers]
         times = [
             [worker.time(count) / count for worker, count in zip(workers, steps, strict=True)]
             for _ in range(rounds)
@@ -75,7 +75,7 @@ def measure(axis, rounds, seconds):
 
 
 def draw(found, path):
-    """Log-log curves, one an axis, each with the exponent of a fitted power."""
+    """Log-log curves, one an axis, each with the exponent of its last step."""
     figure, panels = plt.subplots(1, len(found), figsize=(3.2 * len(found), 3.0), sharey=True)
     for panel, (axis, times) in zip(panels, found.items(), strict=True):
         panel.loglog(AXES[axis], times, "o-")

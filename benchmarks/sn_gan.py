@@ -1,7 +1,7 @@
 """SN-GAN with the hinge loss: the networks of `keras_gen.models.SNGAN`, 28x28 MNIST, batches of 64.
 
 Keras' own `SpectralNormalization` normalizes in every call and writes the kernel; PyTorch's too
-iterates in every call; ours once a discriminator step, as the paper does.
+iterates in every call; ours once a discriminator step, as the paper does, and normalizes in each.
 """
 
 import keras

@@ -26,7 +26,14 @@ def textbook_batches(data, batch_size, labels=False):
     images = data.examples.astype("float32") / 255.0 * (high - low) + low
     arrays = (images, data.labels.astype("int32")) if labels else images
     batches = tf.data.Dataset.from_tensor_slices(arrays).shuffle(10_000).repeat()
-    return batches.batch(batch_size, drop_remainder=True).prefetch(2)
+    return without_autotune(batches.batch(batch_size, drop_remainder=True).prefetch(2))
+
+
+def without_autotune(batches):
+    """A pipeline without the thread that tunes it, for whose end an iterator may wait seconds."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 def through_fit(model, batches, counted=False):
@@ -41,9 +48,9 @@ def through_fit(model, batches, counted=False):
     return Program(run, counts if counted else None)
 
 
-def through_loop(step, batches):
+def through_loop(step, batches, jit_compile=False):
     """Trains by a bare loop over a `tf.function` of a batch that gives a scalar."""
-    step, batches = tf.function(step), iter(batches)
+    step, batches = tf.function(step, jit_compile=jit_compile), iter(batches)
 
     def run(steps):
         for _ in range(steps):

@@ -87,14 +87,16 @@ def textbook(precision):
     return tensorflow_ways.through_fit(model, tensorflow_ways.textbook_batches(data(), ITEMS))
 
 
-def function(precision):
+def function(precision, jit_compile=False):
     """The same step without `fit`."""
     tensorflow_ways.use_precision(precision)
     model = TextbookVAE()
     model.compile(keras.optimizers.Adam(RATE))
     model.optimizer.build(model.trainable_variables)
     batches = tensorflow_ways.textbook_batches(data(), ITEMS)
-    return tensorflow_ways.through_loop(lambda batch: model.train_step(batch)["loss"], batches)
+    return tensorflow_ways.through_loop(
+        lambda batch: model.train_step(batch)["loss"], batches, jit_compile
+    )
 
 
 def torch_way(precision, channels_last, compiled):
@@ -112,7 +114,8 @@ def torch_way(precision, channels_last, compiled):
     decoder = torch.nn.Sequential(
         torch.nn.Linear(LATENT_DIM, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 28 * 28)
     )
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=RATE)
+    weights = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(weights, lr=RATE, fused=True)
     if compiled:
         encoder, decoder = torch.compile(encoder), torch.compile(decoder)
     cross_entropy = torch.nn.BCEWithLogitsLoss(reduction="sum")
@@ -138,5 +141,6 @@ WAYS = {
     "keras_gen": lambda precision: ours(precision, False),
     "Keras, as tutorials": textbook,
     "tf.function loop": function,
+    "tf.function loop, XLA": lambda precision: function(precision, True),
     **_TORCH,
 }

@@ -126,7 +126,7 @@ def torch_way(precision, channels_last, compiled):
         torch_ways.prepare(network, channels_last, compiled) for network in networks()
     )
     generator_optimizer, critic_optimizer = (
-        torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.0, 0.9))
+        torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.0, 0.9), fused=True)
         for network in (generator, critic)
     )
     batches = torch_ways.batches(data(), BATCH_SIZE, channels_last=channels_last)
@@ -149,7 +149,7 @@ def torch_way(precision, channels_last, compiled):
         generator_optimizer.zero_grad()
         with torch_ways.precise(precision):
             loss = -critic(generator(torch.randn(len(real), LATENT_DIM))).mean()
-        loss.backward()
+        loss.backward(inputs=list(generator.parameters()))
         generator_optimizer.step()
 
     return torch_ways.through_loop(step, batches)

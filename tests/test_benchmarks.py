@@ -47,7 +47,9 @@ def test_programs_take_turns_in_processes_of_their_own(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     a, b = harness.compare(comparison, rounds=3, seconds=0.1)
     turns = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
-    assert "".join(turn[0] for turn in turns) == "ab" * 5  # a first step, two to time, rounds
+    starts, rounds = turns[:-6], turns[-6:]
+    assert "".join(turn[0] for turn in rounds) == "ab" * 3
+    assert [turn[2] for turn in starts if turn[0] == "a"] == ["1", "2", "1", "2", "4"]
     assert len({turn[1] for turn in turns}) == 2
     assert 1.5 < ratios(a, b)[0] < 2.5
     assert 500 < a.rate < 1000  # 10 items in at least 10 ms
@@ -61,6 +63,15 @@ def test_a_comparison_has_ours_first_and_two_textbook_ways(name):
     ways = list(module.WAYS)
     assert ways[0].startswith("keras_gen") and module.ITEMS > 0 and module.TITLE
     assert {"Keras, as tutorials", "tf.function loop"} <= set(ways)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", run.COMPARISONS)
+def test_every_way_takes_steps(name):
+    comparison = harness.describe(name)
+    for precision in harness.PRECISIONS:
+        for each in harness.compare(comparison, precision, rounds=1, seconds=0.01):
+            assert each.rate > 0.0
 
 
 def sizes(*networks):
