@@ -10,6 +10,8 @@ from PIL import Image
 
 from keras_gen.artifacts.files import write_atomic
 
+_UNITS = {"second": "images / s", "dim": "bits / dimension"}  # by the end of a name
+
 
 def image_grid(images, value_range, columns=None, padding=1):
     """Lays images out in rows and columns, nearest to a square.
@@ -116,6 +118,9 @@ def _save_gif(frames, path, durations):
 def save_curves(rows, path, title):
     """Plots the columns of a history against the step, one panel for each unit.
 
+    Where the first twentieth of the training would press the rest of it into a flat line, it runs
+    out of the panel.
+
     Args:
         rows: dicts with `step` and the logged values.
         path: where to, PNG.
@@ -132,12 +137,29 @@ def save_curves(rows, path, title):
     for axis, (unit, members) in zip(axes, panels.items(), strict=True):
         for name in members:
             axis.plot(steps, [row[name] for row in rows], label=name.replace("_", " "))
-        axis.set_ylabel("images / s" if unit == "second" else unit)
+        axis.set_ylabel(_UNITS.get(unit, unit))
+        if limits := _limits([[row[name] for row in rows] for name in members]):
+            axis.set_ylim(limits)
         axis.grid(alpha=0.3)
         axis.legend(loc="best", fontsize="small")
     axes[0].set_title(title)
     axes[-1].set_xlabel("training step")
     save_figure(figure, path)
+
+
+def _limits(columns):
+    """The lowest and highest value to show; None to show all.
+
+    Args:
+        columns: lists of a value at each step.
+    """
+    rest = [value for column in columns for value in column[len(column) // 20 :]]
+    low, high = min(rest), max(rest)
+    span = high - low
+    whole = [value for column in columns for value in column]
+    if not 0.0 < 2.0 * span < max(whole) - min(whole):
+        return None
+    return low - 0.1 * span, high + 0.1 * span
 
 
 def save_figure(figure, path):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_gen.artifacts import save_frames, save_labelled_grid
+from keras_gen.artifacts import pictures, save_frames, save_labelled_grid
 
 
 def test_a_labelled_grid_shows_every_image_in_its_cell(tmp_path):
@@ -37,3 +37,13 @@ def test_frames_run_to_the_end_and_back(frames, tmp_path):
             picture.seek(index)
             shown.append(int(np.asarray(picture.convert("L"))[0, 0]) // 40)
     assert shown == [*range(frames), *range(frames - 2, 0, -1)]
+
+
+def test_curves_show_what_comes_after_the_start():
+    fall = [357.0, 200.0, *(94.0 - 0.08 * step for step in range(100))]
+    low, high = pictures._limits([fall])
+    assert 85.0 < low < fall[-1] and fall[5] < high < 96.0
+    assert pictures._limits([[1.0, 0.9, 0.8, 0.7]]) is None
+    assert pictures._limits([[2.0] * 50]) is None
+    spike = [90.0] * 50 + [5000.0] + [90.0] * 50
+    assert pictures._limits([spike]) is None  # later surprises stay in view
