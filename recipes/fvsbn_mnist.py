@@ -54,7 +54,7 @@ def main(
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]
     train, test = (binarize(split, binarization, seed) for split in splits)
     total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 60_000)
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, total)
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, total)
 
     with run.strategy.scope():
         model = FVSBN(train.example_shape)
