@@ -5,6 +5,8 @@ and Keras need around it (several optimizers in one saved file, the loss scale o
 `tf.distribute`, noise that differs between replicas, logs that Keras averages) is done here once.
 """
 
+import contextvars
+import functools
 import inspect
 
 import keras
@@ -274,7 +276,9 @@ class GenerativeModel(keras.Model):
             **values: scalars by tracker name.
         """
         count = ops.shape(images)[0]
-        # A last batch may leave a replica without images, whose means are then 0 / 0.
+        if _added.get() is not None:
+            count = count - _added.get()
+        # A last batch may leave a replica without images, whose means are those of an added one.
         values = {
             name: tf.where(count > 0, tf.cast(value, "float32"), 0.0)
             for name, value in values.items()
@@ -285,6 +289,12 @@ class GenerativeModel(keras.Model):
             # Keras averages the logs of several workers over their first axis: they need one.
             return {name: tf.reshape(value, (1,)) for name, value in values.items()}
         return values
+
+    def __init_subclass__(cls, **kwargs):
+        """Lets `test_step` count on an image: a last batch may leave a replica without any."""
+        super().__init_subclass__(**kwargs)
+        if "test_step" in vars(cls):
+            cls.test_step = _of_one_image_at_least(cls.test_step)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Does nothing, for the networks are built in `__init__`.
@@ -359,6 +369,49 @@ class GenerativeModel(keras.Model):
             for start in range(0, len(latents), _SAMPLE_CHUNK)
         ]
         return tf.concat(chunks, axis=0)
+
+
+_added = contextvars.ContextVar("added", default=None)  # images that `log` must not count
+
+
+def at_least_one(batch):
+    """A batch, to which a black image is added where it has none.
+
+    On processors with AVX-512 TensorFlow's convolutions of no images give tensors of wrong shapes.
+
+    Args:
+        batch: tensors `(B, ...)`, in any nest.
+
+    Returns:
+        `(batch, added)`: the batch, and how many images were added, 0 or 1.
+    """
+    first = tf.nest.flatten(batch)[0]
+    if first.shape[0]:
+        return batch, 0
+    added = tf.cast(tf.equal(tf.shape(first)[0], 0), "int32")
+
+    def add(tensor):
+        shape = tf.concat([[added], tf.shape(tensor)[1:]], axis=0)
+        longer = tf.concat([tensor, tf.zeros(shape, tensor.dtype)], axis=0)
+        longer.set_shape((None, *tensor.shape[1:]))
+        return longer
+
+    return tf.nest.map_structure(add, batch), added
+
+
+def _of_one_image_at_least(test_step):
+    @functools.wraps(test_step)
+    def step(self, batch):
+        if _added.get() is not None:  # called by that of a subclass
+            return test_step(self, batch)
+        batch, added = at_least_one(batch)
+        token = _added.set(added)
+        try:
+            return test_step(self, batch)
+        finally:
+            _added.reset(token)
+
+    return step
 
 
 def _agree_on_overflow(gradients):

@@ -27,6 +27,7 @@ from keras_gen.models.autoregressive.drawing import call, draw_with_network
 from keras_gen.models.autoregressive.pixels import PIXELS
 from keras_gen.models.base import (
     GenerativeModel,
+    at_least_one,
     check_image_shape,
     check_positive,
     sampling_seed,
@@ -119,8 +120,10 @@ class AutoregressiveModel(GenerativeModel):
             Nats per image, float32 `(B,)`.
         """
         images = tf.ensure_shape(tf.cast(images, "float32"), (None, *self.image_shape))
-        parameters = call(self.network, images, *self.conditions(labels), training=False)
-        return self.pixel.log_likelihood(images, parameters)
+        (images, conditions), added = at_least_one((images, self.conditions(labels)))
+        parameters = call(self.network, images, *conditions, training=False)
+        log_probs = self.pixel.log_likelihood(images, parameters)
+        return log_probs[: tf.shape(images)[0] - added]
 
     @tf.function(reduce_retracing=True)
     def decode(self, latents, labels=None, temperature=1.0, given=None, known=None):
