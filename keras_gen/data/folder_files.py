@@ -90,7 +90,9 @@ def list_images(folder: Path) -> Listing:
 
 
 def files_of_split(folder: Path, listing: Listing, split: str) -> list[ImageFile]:
-    """The images of one split, sorted by relative path.
+    """The images of one split, in the order of the hashes of their paths.
+
+    So the first of them, however many, are of all classes, not of those first by name.
 
     Raises:
         DataError: no such split, or next to nothing in it.
@@ -103,7 +105,7 @@ def files_of_split(folder: Path, listing: Listing, split: str) -> list[ImageFile
             f"{len(listing.files)} images, too few to measure anything; sort the images into "
             f"sub-folders train and test, add images, or ask for split='all'."
         )
-    return files
+    return sorted(files, key=lambda file: _digest(file.relative))
 
 
 def _find(folder: Path) -> tuple[list[str], Counter]:
@@ -147,10 +149,13 @@ def _image_file(folder: Path, relative: str, below_split: str, split: str) -> Im
 
 
 def _hashed_split(relative: str) -> str:
+    return "test" if _digest(relative) % TEST_ONE_IN == 0 else "train"
+
+
+def _digest(relative: str) -> int:
     # One system stores an accented name composed, another decomposed: one form for the hash.
     name = unicodedata.normalize("NFC", relative).encode()
-    held_out = int(hashlib.sha256(name).hexdigest(), 16) % TEST_ONE_IN == 0
-    return "test" if held_out else "train"
+    return int(hashlib.sha256(name).hexdigest(), 16)
 
 
 def _check_found(folder: Path, files: list[ImageFile], ignored: Counter) -> None:

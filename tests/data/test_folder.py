@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_gen.data import DataError, load
-from keras_gen.data.folder_files import list_images
+from keras_gen.data.folder_files import files_of_split, list_images
 
 
 def save(path, pixels, **options):
@@ -42,12 +42,22 @@ def values(data):
     return data.examples[:, 0, 0, 0].astype(int)
 
 
+def by_name(folder, data):
+    """All images of a folder, sorted by path."""
+    files = files_of_split(folder, list_images(folder), "all")
+    return data.examples[np.argsort([file.relative for file in files])]
+
+
 def test_class_folders_become_sorted_labels(classes):
     data = load(classes, split="all")
     assert data.example_shape == (6, 4, 1)
     assert data.label_names == ("ant", "bee", "cat")
-    np.testing.assert_array_equal(values(data), np.arange(90))
-    np.testing.assert_array_equal(data.labels, np.arange(90) // 30)
+    np.testing.assert_array_equal(by_name(classes, data)[:, 0, 0, 0], np.arange(90))
+    np.testing.assert_array_equal(data.labels, values(data) // 30)
+
+
+def test_the_first_images_are_of_all_classes(classes):
+    assert set(load(classes).labels[:10]) == {0, 1, 2}
 
 
 def test_train_and_test_are_disjoint_and_together_all(classes):
@@ -87,8 +97,8 @@ def test_split_folders_are_taken_as_they_are(tmp_path):
     for number in (3, 4):
         save(tmp_path / "test" / "dog" / f"{number}.png", grey(number))
     train, test = load(tmp_path), load(tmp_path, split="test")
-    assert values(train).tolist() == [2, 1]
-    assert values(test).tolist() == [3, 4]
+    assert sorted(values(train)) == [1, 2]
+    assert sorted(values(test)) == [3, 4]
     # Labels agree although test has no cow.
     assert train.label_names == test.label_names == ("cow", "dog")
     assert test.labels.tolist() == [1, 1]
@@ -148,11 +158,12 @@ def test_modes_are_brought_to_rgb_if_any_has_colour(tmp_path):
     expected = red_blue()
     composed = expected.copy()
     composed[:, 1], composed[:, 3] = 0, [0, 0, 51]
-    np.testing.assert_array_equal(data.examples[0], composed)
-    np.testing.assert_array_equal(data.examples[1], expected)
-    assert np.all(data.examples[2] == 128)
-    assert np.all(data.examples[3] == 7)
-    np.testing.assert_array_equal(data.examples[4], expected)
+    examples = by_name(tmp_path, data)
+    np.testing.assert_array_equal(examples[0], composed)
+    np.testing.assert_array_equal(examples[1], expected)
+    assert np.all(examples[2] == 128)
+    assert np.all(examples[3] == 7)
+    np.testing.assert_array_equal(examples[4], expected)
     assert data.notes == (
         "1 of 5 images composed over black, having transparency",
         "1 of 5 images scaled from 16 bits to 8",
@@ -167,7 +178,7 @@ def test_grey_images_of_all_modes_stay_grey(tmp_path):
     save(tmp_path / "4.png", Image.merge("LA", [Image.new("L", (2, 2), v) for v in (100, 51)]))
     data = load(tmp_path, split="all")
     assert data.example_shape == (2, 2, 1)
-    assert data.examples[..., 0].tolist() == [
+    assert by_name(tmp_path, data)[..., 0].tolist() == [
         [[255, 0], [255, 0]],
         [[200, 200], [200, 200]],
         [[0, 255], [1, 128]],
