@@ -5,8 +5,9 @@ A table stands between
     <!-- results:gans -->
     <!-- /results -->
 
-each on a line of its own, with the family's name after the colon. It is a pure function of the
-JSON files, so that a test can tell whether a page still says what was measured.
+each on a line of its own, with the family's name after the colon; `gans_side_by_side` is the table
+of those models of a family whose samples were scored, a column for each metric. A table is a pure
+function of the JSON files, so that a test can tell whether a page still says what was measured.
 
 `results/published/<recipe>.json` holds figures of papers and other projects:
 `{"figures": [{"metric": ..., "value": ..., "source": ..., "protocol": ...}]}`. They
@@ -16,12 +17,14 @@ stand in a list below the table, each with its protocol, for hardly two were mea
 import json
 import pathlib
 import re
+from collections import Counter
 
 from keras_gen.artifacts.files import write_atomic
-from keras_gen.training.metric_names import metric_order, printed_name
+from keras_gen.training.metric_names import METRICS, metric_order, printed_name
 from keras_gen.training.speed_table import render_memory, render_speeds
 
 _OPENING = re.compile(r"^<!-- results:(\w+) -->[ \t]*$", re.MULTILINE)
+_SIDE_BY_SIDE = "_side_by_side"
 _BLOCK = re.compile(
     r"^(<!-- results:(\w+) -->)[ \t]*\n(?:(?!<!-- results:).*\n)*?(<!-- /results -->)[ \t]*$",
     re.MULTILINE,
@@ -67,7 +70,7 @@ def render_table(results, family, published=None):
 
     Args:
         results: the contents of `results/*.json`, in any order.
-        family: which of them to show.
+        family: which of them to show; with `_side_by_side` behind it, how they compare.
         published: what `read_published` gave.
 
     Returns:
@@ -75,9 +78,12 @@ def render_table(results, family, published=None):
     """
     if family == "memory":
         return render_memory(results)
-    rows = sorted((r for r in results if r["family"] == family), key=_name)
+    name = family.removesuffix(_SIDE_BY_SIDE)
+    rows = sorted((r for r in results if r["family"] == name), key=_name)
     if not rows:
         return "No results recorded yet."
+    if family != name:
+        return _side_by_side(rows)
     if family == "speed":
         return render_speeds(rows[0])
     if any(row.get("demonstration") for row in rows):
@@ -196,6 +202,19 @@ def rewrite(pages):
 
 
 # ---------------------------------------------------------------------- table cells
+
+
+def _side_by_side(results):
+    """A row for each result with a Frechet distance, a column for each metric of two or more."""
+    rows = [row for row in results if any(name.startswith("fd_") for name in row["metrics"])]
+    counts = Counter(name for row in rows for name in row["metrics"])
+    names = [name for name in METRICS if counts[name] > 1]
+    lines = [_row(["Recipe", *map(printed_name, names), "Time"]), _row(["---"] * (len(names) + 2))]
+    for row in rows:
+        metrics = row["metrics"]
+        values = [_number(metrics[name]["value"]) if name in metrics else "" for name in names]
+        lines.append(_row([_name(row), *values, _duration(row["seconds"])]))
+    return "\n".join(lines)
 
 
 def _demonstration(result):

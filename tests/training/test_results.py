@@ -199,6 +199,21 @@ def test_the_table_does_not_depend_on_the_order_of_the_results(root):
     assert "- FD[mnist] (dcgan_mnist, gan_mnist): 10,000 samples, test split" in table
 
 
+def test_models_stand_side_by_side_with_what_two_or_more_measured(root):
+    first = json.loads(record_in(root, make_run(root / "run")).path.read_text())
+    metrics = first["metrics"] | {"probe_accuracy": {"value": 0.5, "protocol": "one alone"}}
+    second = first | {"recipe": "gan_mnist", "metrics": metrics, "seconds": 60}
+    unscored = first | {"recipe": "wgan_mnist", "metrics": {}}
+    table = render_table([second, unscored, first], "gans_side_by_side").splitlines()
+    assert table == [
+        "| Recipe | FD[mnist] | images_per_second | Time |",
+        "| --- | --- | --- | --- |",
+        "| dcgan_mnist | 8.125 | 1,234 | 13 min |",
+        "| gan_mnist | 8.125 | 1,234 | 1 min |",
+    ]
+    assert render_table([], "gans_side_by_side") == "No results recorded yet."
+
+
 @pytest.mark.parametrize(
     ("changes", "cell"),
     [
