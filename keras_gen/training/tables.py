@@ -5,9 +5,10 @@ A table stands between
     <!-- results:gans -->
     <!-- /results -->
 
-each on a line of its own, with the family's name after the colon; `gans_side_by_side` is the table
-of those models of a family whose samples were scored, a column for each metric. A table is a pure
-function of the JSON files, so that a test can tell whether a page still says what was measured.
+each on a line of its own, with the family's name after the colon. `gans_brief` has a line for each
+recipe, and `gans_side_by_side` a column for each metric of those models whose samples were scored.
+A table is a pure function of the JSON files, so that a test can tell whether a page still says what
+was measured.
 
 `results/published/<recipe>.json` holds figures of papers and other projects:
 `{"figures": [{"metric": ..., "value": ..., "source": ..., "protocol": ...}]}`. They
@@ -24,7 +25,6 @@ from keras_gen.training.metric_names import METRICS, metric_order, printed_name
 from keras_gen.training.speed_table import render_memory, render_speeds
 
 _OPENING = re.compile(r"^<!-- results:(\w+) -->[ \t]*$", re.MULTILINE)
-_SIDE_BY_SIDE = "_side_by_side"
 _BLOCK = re.compile(
     r"^(<!-- results:(\w+) -->)[ \t]*\n(?:(?!<!-- results:).*\n)*?(<!-- /results -->)[ \t]*$",
     re.MULTILINE,
@@ -70,7 +70,7 @@ def render_table(results, family, published=None):
 
     Args:
         results: the contents of `results/*.json`, in any order.
-        family: which of them to show; with `_side_by_side` behind it, how they compare.
+        family: which of them to show, and `_brief` or `_side_by_side` behind it for such a table.
         published: what `read_published` gave.
 
     Returns:
@@ -78,11 +78,13 @@ def render_table(results, family, published=None):
     """
     if family == "memory":
         return render_memory(results)
-    name = family.removesuffix(_SIDE_BY_SIDE)
+    name = family.removesuffix("_brief").removesuffix("_side_by_side")
     rows = sorted((r for r in results if r["family"] == name), key=_name)
     if not rows:
         return "No results recorded yet."
-    if family != name:
+    if family.endswith("_brief"):
+        return _brief(rows, published or {})
+    if family.endswith("_side_by_side"):
         return _side_by_side(rows)
     if family == "speed":
         return render_speeds(rows[0])
@@ -91,7 +93,7 @@ def render_table(results, family, published=None):
     columns = {
         "Model": lambda r: r["title"] + (f", {r['variant']}" if r.get("variant") else ""),
         "Data": lambda r: r["data"]["name"],
-        "Metrics": lambda r: "<br>".join(f"{printed_name(n)} {_number(v)}" for n, v in _values(r)),
+        "Metrics": lambda r: _lines(_values(r)),
         "Parameters": lambda r: _number(r["parameters"]),
         "Steps / epochs": lambda r: f"{r['steps']:,} / {r['epochs']:.1f}",
         "Time and machine": lambda r: f"{_duration(r['seconds'])}, {_machine(r['machine'])}",
@@ -99,9 +101,7 @@ def render_table(results, family, published=None):
         "Recipe": lambda r: f"`{r['command']}`",
         "Paper": lambda r: _link(r["paper"]),
     }
-    lines = [_row(columns), _row("---" for _ in columns)]
-    lines += [_row(cell(result) for cell in columns.values()) for result in rows]
-    lines += ["", "How each was measured:", "", *_protocols(rows)]
+    lines = [*_table(columns, rows), "", "How each was measured:", "", *_protocols(rows)]
     others = _published(rows, published or {})
     return "\n".join([*lines, *(["", "Published figures:", "", *others] if others else [])])
 
@@ -204,17 +204,53 @@ def rewrite(pages):
 # ---------------------------------------------------------------------- table cells
 
 
+def _brief(results, published):
+    """A row for each recipe, no variants: two metrics, and what others found for those."""
+
+    def values(result):
+        own = [each for each in _values(result) if not each[0].startswith("baseline_")]
+        return own[:2]
+
+    def others(result):
+        figures = reversed(published.get(result["recipe"], ()))  # the first of several counts
+        found = {figure["metric"]: figure["value"] for figure in figures}
+        return _lines((name, found[name]) for name, _ in values(result) if name in found)
+
+    columns = {
+        "Model": lambda r: r["title"],
+        "Data": lambda r: r["data"]["name"],
+        "Measured": lambda r: _lines(values(r)),
+        "Published": others,
+        "Time and machine": lambda r: f"{_duration(r['seconds'])}, {_machine(r['machine'])}",
+        "Recipe": lambda r: f"`{r['command'].removeprefix('python ')}`",
+        "Paper": lambda r: _link(r["paper"]),
+    }
+    return "\n".join(_table(columns, [each for each in results if not each.get("variant")]))
+
+
 def _side_by_side(results):
     """A row for each result with a Frechet distance, a column for each metric of two or more."""
     rows = [row for row in results if any(name.startswith("fd_") for name in row["metrics"])]
     counts = Counter(name for row in rows for name in row["metrics"])
-    names = [name for name in METRICS if counts[name] > 1]
-    lines = [_row(["Recipe", *map(printed_name, names), "Time"]), _row(["---"] * (len(names) + 2))]
-    for row in rows:
-        metrics = row["metrics"]
-        values = [_number(metrics[name]["value"]) if name in metrics else "" for name in names]
-        lines.append(_row([_name(row), *values, _duration(row["seconds"])]))
-    return "\n".join(lines)
+
+    def value(name):
+        return lambda r: _number(r["metrics"][name]["value"]) if name in r["metrics"] else ""
+
+    columns = {"Recipe": _name}
+    columns |= {printed_name(name): value(name) for name in METRICS if counts[name] > 1}
+    columns |= {"Time": lambda r: _duration(r["seconds"])}
+    return "\n".join(_table(columns, rows))
+
+
+def _table(columns, results):
+    """The lines of a table, from a function of a result for each column."""
+    lines = [_row(columns), _row("---" for _ in columns)]
+    return lines + [_row(cell(result) for cell in columns.values()) for result in results]
+
+
+def _lines(values):
+    """Names and values below each other, in a cell."""
+    return "<br>".join(f"{printed_name(name)} {_number(value)}" for name, value in values)
 
 
 def _demonstration(result):

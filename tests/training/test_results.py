@@ -214,6 +214,26 @@ def test_models_stand_side_by_side_with_what_two_or_more_measured(root):
     assert render_table([], "gans_side_by_side") == "No results recorded yet."
 
 
+def test_a_brief_table_has_a_line_for_each_recipe_and_the_first_published_figure(root):
+    first = json.loads(record_in(root, make_run(root / "run")).path.read_text())
+    metrics = first["metrics"] | {"baseline_nll_nats": {"value": 1.0, "protocol": "not ours"}}
+    variant = first | {"variant": "long"}
+    figures = [
+        {"metric": metric, "value": value, "source": "a paper", "protocol": "its own"}
+        for metric, value in (("fd_mnist", 7.0), ("fd_mnist", 9.0), ("kd_mnist", 1.0))
+    ]
+    table = render_table(
+        [variant, first | {"metrics": metrics}], "gans_brief", {"dcgan_mnist": figures}
+    )
+    assert table.splitlines() == [
+        "| Model | Data | Measured | Published | Time and machine | Recipe | Paper |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| DCGAN | mnist | FD[mnist] 8.125<br>images_per_second 1,234 | FD[mnist] 7 "
+        "| 13 min, 2 cores of Xeon | `recipes/dcgan_mnist.py` "
+        "| [arXiv:1511.06434](https://arxiv.org/abs/1511.06434) |",
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "cell"),
     [
