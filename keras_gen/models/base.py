@@ -1,12 +1,10 @@
-"""Plumbing that every model shares: optimizers, updates, noise seeds, logs and moving averages.
+"""Plumbing that every model shares: optimizers, updates, noise seeds, logs and sampling.
 
 Nothing here knows about a particular model. A model file holds the paper's maths; what TensorFlow
 and Keras need around it (several optimizers in one saved file, the loss scale of
 `tf.distribute`, noise that differs between replicas, logs that Keras averages) is done here once.
 """
 
-import contextvars
-import functools
 import inspect
 
 import keras
@@ -15,6 +13,12 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers.checks import check_positive as check_positive
+from keras_gen.models.replicas import (
+    agree_on_overflow,
+    clip_sum,
+    images_that_count,
+    of_one_image_at_least,
+)
 
 _SAMPLE_CHUNK = 256  # images generated at a time by `sample`: bounds its memory
 
@@ -196,8 +200,8 @@ class GenerativeModel(keras.Model):
         ]
         if replicas > 1:
             if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-                gradients = _agree_on_overflow(gradients)
-            gradients = _clip_sum(gradients, optimizer, scale)
+                gradients = agree_on_overflow(gradients)
+            gradients = clip_sum(gradients, optimizer, scale)
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
         return [gradient / tf.cast(scale, gradient.dtype) for gradient in others]
 
@@ -275,9 +279,7 @@ class GenerativeModel(keras.Model):
                 counts for less, and the mean over an evaluation is that over its images.
             **values: scalars by tracker name.
         """
-        count = ops.shape(images)[0]
-        if _added.get() is not None:
-            count = count - _added.get()
+        count = images_that_count(ops.shape(images)[0])
         # A last batch may leave a replica without images, whose means are those of an added one.
         values = {
             name: tf.where(count > 0, tf.cast(value, "float32"), 0.0)
@@ -294,7 +296,7 @@ class GenerativeModel(keras.Model):
         """Lets `test_step` count on an image: a last batch may leave a replica without any."""
         super().__init_subclass__(**kwargs)
         if "test_step" in vars(cls):
-            cls.test_step = _of_one_image_at_least(cls.test_step)
+            cls.test_step = of_one_image_at_least(cls.test_step)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Does nothing, for the networks are built in `__init__`.
@@ -371,85 +373,6 @@ class GenerativeModel(keras.Model):
         return tf.concat(chunks, axis=0)
 
 
-_added = contextvars.ContextVar("added", default=None)  # images that `log` must not count
-
-
-def at_least_one(batch):
-    """A batch, to which a black image is added where it has none.
-
-    On processors with AVX-512 TensorFlow's convolutions of no images give tensors of wrong shapes.
-
-    Args:
-        batch: tensors `(B, ...)`, in any nest.
-
-    Returns:
-        `(batch, added)`: the batch, and how many images were added, 0 or 1.
-    """
-    first = tf.nest.flatten(batch)[0]
-    if first.shape[0]:
-        return batch, 0
-    added = tf.cast(tf.equal(tf.shape(first)[0], 0), "int32")
-
-    def add(tensor):
-        shape = tf.concat([[added], tf.shape(tensor)[1:]], axis=0)
-        longer = tf.concat([tensor, tf.zeros(shape, tensor.dtype)], axis=0)
-        longer.set_shape((None, *tensor.shape[1:]))
-        return longer
-
-    return tf.nest.map_structure(add, batch), added
-
-
-def _of_one_image_at_least(test_step):
-    @functools.wraps(test_step)
-    def step(self, batch):
-        if _added.get() is not None:  # called by that of a subclass
-            return test_step(self, batch)
-        batch, added = at_least_one(batch)
-        token = _added.set(added)
-        try:
-            return test_step(self, batch)
-        finally:
-            _added.reset(token)
-
-    return step
-
-
-def _agree_on_overflow(gradients):
-    """Makes the gradients NaN on all replicas where they are not finite on one.
-
-    Keras' LossScaleOptimizer decides from the first replica's gradients whether to skip a step,
-    before they are summed: an overflow on another replica would reach the weights.
-    """
-    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in gradients])
-    overflow = tf.where(finite, 0.0, 1.0)
-    overflow = tf.distribute.get_replica_context().all_reduce("SUM", overflow)
-    return [
-        tf.where(overflow > 0.0, tf.constant(float("nan"), each.dtype), each) for each in gradients
-    ]
-
-
-def _clip_sum(gradients, optimizer, scale):
-    """Clips the sum of the replicas' gradients as the optimizer would clip those of one device.
-
-    Keras clips on each replica, before it sums: long gradients that cancel would not cancel.
-
-    Args:
-        gradients: a replica's share, times the loss scale.
-        optimizer: one that may have `clipnorm`, `global_clipnorm` or `clipvalue`.
-        scale: the loss scale.
-
-    Returns:
-        Each replica's equal share of the clipped sum: too short for Keras to clip it again.
-    """
-    clipping = getattr(optimizer, "inner_optimizer", optimizer)
-    if not (clipping.clipnorm or clipping.global_clipnorm or clipping.clipvalue):
-        return gradients
-    context = tf.distribute.get_replica_context()
-    sums = [each / scale for each in context.all_reduce("SUM", gradients)]
-    share = scale / context.num_replicas_in_sync
-    return [each * share for each in clipping._clip_gradients(sums)]
-
-
 def check_image_shape(image_shape):
     """Raises ValueError unless it is `(H, W, C)` of positive integers; gives the tuple."""
     shape = tuple(image_shape) if isinstance(image_shape, list | tuple) else ()
@@ -504,30 +427,6 @@ def sampling_labels(labels, num_images, num_classes, seed):
             f"{num_classes - 1}."
         )
     return tf.constant(values, "int32")
-
-
-class ExponentialMovingAverage:
-    """Keeps `average`'s weights at the exponential moving average of `network`'s.
-
-    Both are networks of one architecture; the average starts from the network's weights. In the
-    n-th update the decay is min(decay, (1 + n) / (10 + n)), as in TensorFlow's own moving average,
-    so that the untrained weights are soon forgotten. Batch normalization's moving statistics are
-    averaged alike: the latest ones would be those of weights that the average does not have.
-    """
-
-    def __init__(self, network, average, decay):
-        if not 0.0 <= decay < 1.0:
-            raise ValueError(f"ema_decay={decay!r}: give a number in [0, 1), such as 0.999.")
-        self.network, self.average, self.decay = network, average, decay
-        average.trainable = False
-        average.set_weights(network.get_weights())
-
-    def update(self, updates):
-        """average <- decay * average + (1 - decay) * network, the `updates`-th time."""
-        updates = ops.cast(updates, "float32")
-        decay = ops.minimum(self.decay, (1.0 + updates) / (10.0 + updates))
-        for average, weight in zip(self.average.weights, self.network.weights, strict=True):
-            average.assign(decay * average + (1.0 - decay) * weight)
 
 
 def _constant(values):

@@ -27,11 +27,11 @@ from keras_gen.models.autoregressive.drawing import call, draw_with_network
 from keras_gen.models.autoregressive.pixels import PIXELS
 from keras_gen.models.base import (
     GenerativeModel,
-    at_least_one,
     check_image_shape,
     check_positive,
     sampling_seed,
 )
+from keras_gen.models.replicas import at_least_one
 
 
 class AutoregressiveModel(GenerativeModel):

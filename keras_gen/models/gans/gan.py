@@ -45,11 +45,8 @@ from keras_gen.losses import (
     minimax_generator,
     non_saturating_generator,
 )
-from keras_gen.models.base import (
-    ExponentialMovingAverage,
-    GenerativeModel,
-    check_positive,
-)
+from keras_gen.models.averages import ExponentialMovingAverage
+from keras_gen.models.base import GenerativeModel, check_positive
 
 # How the gradient of a generator loss in a logit l follows from that of the discriminator's loss,
 # sigmoid(l): for the non-saturating loss it is -sigmoid(-l) = -exp(-l) sigmoid(l). The bound keeps

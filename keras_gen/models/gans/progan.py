@@ -61,7 +61,8 @@ from keras_gen.losses import (
     wasserstein_critic,
     wasserstein_generator,
 )
-from keras_gen.models.base import ExponentialMovingAverage, check_positive
+from keras_gen.models.averages import ExponentialMovingAverage
+from keras_gen.models.base import check_positive
 from keras_gen.models.gans.growing import GrowingGAN, GrowingNetwork
 
 DRIFT_WEIGHT = 0.001

@@ -63,7 +63,8 @@ from keras_gen.layers import (
     upsample,
 )
 from keras_gen.losses import minimax_discriminator, non_saturating_generator, r1_penalty
-from keras_gen.models.base import ExponentialMovingAverage, check_positive
+from keras_gen.models.averages import ExponentialMovingAverage
+from keras_gen.models.base import check_positive
 from keras_gen.models.gans.growing import GrowingGAN, GrowingNetwork
 from keras_gen.models.gans.progan import Discriminator
 
