@@ -31,16 +31,15 @@ and the authors' code):
     means = offsets + sum_i amplitudes_i E[values_i]
     variances = sum_i amplitudes_i^2 Var[values_i] + 1e-4
 
+E and Var of values, which depend on no image, are those of the batch in training, the latents' own
+noise in it, and those of 512 draws of noise that never change elsewhere.
+
 `elbo` and the logs put the T that was learned in place of the best one: they estimate the bound,
 and are wrong by as much as T is. A T that has not kept up reports a bound that is too high.
 
 Differences from the paper:
     - Dense networks with two layers of 1000 units, rectified in encoder and decoder, as the other
       models of this family have them, exponential linear in the adversary.
-    - E[values_i] and Var[values_i] are means over 128 draws of noise that never change; the
-      authors' code takes those over the training batch. They depend on no image, so one set serves
-      all, whatever the batch and however it is spread over replicas, and since T learns the ratio
-      to this very r, errors of its moments do not matter.
     - The networks follow the noise of a fresh draw, after the adversary has moved, not before.
 
 Shapes: images (B, H, W, C) in [0, 1]; noise (B, noise_basis, noise_dim), or (B, noise_dim) without
@@ -61,7 +60,7 @@ from keras_gen.models.adversarial_autoencoders.base import CodedModel
 from keras_gen.models.adversarial_autoencoders.networks import build_decoder
 from keras_gen.models.base import check_image_shape, check_positive, sampling_seed
 
-_MOMENT_DRAWS = 128  # of noise, for the moments of the basis
+_MOMENT_DRAWS = 512  # of noise, for the moments of the basis outside of training
 _MEAN_DRAWS = 64  # of latents, for a posterior mean without a basis
 _SMALLEST_VARIANCE = 1e-4  # of the contrast, which a coordinate without noise would else lack
 _CHUNK = 256  # images that `elbo` takes at a time
@@ -285,7 +284,8 @@ class AVB(CodedModel):
         noise_seed, *seeds = tf.unstack(self.next_seeds(1 + 2 * self.adversary_steps))
         batches = self.split_batches(images)
         for batch, seed, prior_seed in zip(batches, seeds[::2], seeds[1::2], strict=True):
-            latents, means, deviations = self.posterior(batch, self.noise_for(batch, seed))
+            noise = self.noise_for(batch, seed)
+            latents, means, deviations = self.posterior(batch, noise, training=True)
             prior_latents = self.latents_for(batch, prior_seed)
             with tf.GradientTape() as tape:
                 standardized = (latents - means) / deviations
@@ -338,7 +338,11 @@ class AVB(CodedModel):
         Args:
             images: `(B, H, W, C)` in [0, 1].
             noise: what `noise_for` gives for them.
-            training: passed to the networks.
+            training: passed to the networks; also whether the moments are those of the batch's
+                own noise. With others a draw far outside would lie at any number of deviations,
+                where the adversary has seen nothing and the log-density of the contrast pays for
+                it without bound: encoders then learn to throw such draws. Within a batch of B
+                none lies further than at sqrt(B).
 
         Returns:
             `(latents, means, deviations)`, float32 `(B, latent_dim)` each, without a gradient in
@@ -352,13 +356,25 @@ class AVB(CodedModel):
         latents = offsets + ops.sum(amplitudes * values, axis=1)
         if not self.adaptive_contrast:
             return latents, ops.zeros_like(latents), ops.ones_like(latents)
-        means, variances = self.moments(offsets, amplitudes)
+        means, variances = self.moments(offsets, amplitudes, values if training else None)
         return latents, ops.stop_gradient(means), ops.stop_gradient(ops.sqrt(variances))
 
-    def moments(self, offsets, amplitudes):
-        """Means and variances, `(B, latent_dim)` each, of the latents that a noise basis makes."""
-        noise = tf.repeat(self.held_noise[:, None], self.noise_basis, axis=1)
-        value_means, value_variances = tf.nn.moments(self.noise_network(noise), axes=0)
+    def moments(self, offsets, amplitudes, values=None):
+        """Means and variances, `(B, latent_dim)` each, of the latents that a noise basis makes.
+
+        Args:
+            offsets: of the encoder, `(B, latent_dim)`.
+            amplitudes: likewise, `(B, noise_basis, latent_dim)`.
+            values: of the noise network, `(B, noise_basis, latent_dim)`, to take moments of those
+                of the global batch; None for those of held noise.
+        """
+        if values is None:
+            noise = tf.repeat(self.held_noise[:, None], self.noise_basis, axis=1)
+            value_means, value_variances = tf.nn.moments(self.noise_network(noise), axes=0)
+        else:
+            values = tf.stop_gradient(values)
+            value_means = _mean_of_replicas(ops.mean(values, axis=0))
+            value_variances = _mean_of_replicas(ops.mean(ops.square(values - value_means), axis=0))
         means = offsets + ops.sum(amplitudes * value_means, axis=1)
         variances = ops.sum(amplitudes**2 * value_variances, axis=1)
         return means, variances + _SMALLEST_VARIANCE
@@ -434,3 +450,8 @@ class AVB(CodedModel):
         latents, means, deviations = self.posterior(images, self.noise_for(images, seed))
         kl = self.divergences(images, latents, means, deviations)[1]
         return bernoulli_log_likelihood(images, self.decoder(latents, training=False)) - kl
+
+
+def _mean_of_replicas(tensor):
+    context = tf.distribute.get_replica_context()
+    return tensor if context.num_replicas_in_sync == 1 else context.all_reduce("MEAN", tensor)

@@ -87,6 +87,22 @@ def test_moments_of_a_noise_basis_are_those_of_many_latents():
     np.testing.assert_allclose(model.encode(images[:1]), means[:1], rtol=1e-5)
 
 
+def test_in_training_moments_are_those_of_the_batch():
+    model = with_wide_posteriors()
+    images = tf.repeat(images_of(1), 9, axis=0)
+    noise = model.noise_for(images, (1, 2)).numpy()
+    noise[4] *= 100.0  # far outside of anything that held noise says
+    latents, means, deviations = model.posterior(images, noise, training=True)
+    offsets, amplitudes = model.encoder(images)
+    values = model.noise_network(noise)
+    by_hand = offsets + np.sum(amplitudes * np.mean(values, axis=0), axis=1)
+    np.testing.assert_allclose(means, by_hand, rtol=1e-4, atol=1e-5)
+    by_hand = np.sqrt(np.sum(np.square(amplitudes) * np.var(values, axis=0), axis=1) + 1e-4)
+    np.testing.assert_allclose(deviations, by_hand, rtol=1e-4)
+    assert np.max(np.abs((latents - means) / deviations)) < 4.0  # held noise: dozens
+    assert np.max(np.abs((latents - means) / model.posterior(images, noise)[2])) > 12.0
+
+
 def test_posteriors_are_narrow_and_in_the_middle_at_first():
     offsets, amplitudes = AVB(**BASIS).encoder(images_of(5))
     np.testing.assert_allclose(offsets, 0.0, atol=1e-3)
@@ -113,7 +129,7 @@ def test_networks_follow_the_gradient_of_their_latents_alone(arguments, monkeypa
     images = tf.constant(images_of(4))
     noise = tf.constant(model.noise_for(images, (1, 2)))
     monkeypatch.setattr(model, "noise_for", lambda images, seed: noise)
-    _, means, deviations = model.posterior(images, noise)
+    _, means, deviations = model.posterior(images, noise, training=True)
     variables = model.networks.trainable_variables
     before = [variable.numpy() for variable in variables]
     direction = [rng.normal(size=value.shape) for value in before]
@@ -144,6 +160,10 @@ def test_the_logs_and_the_bound_are_those_worked_out_in_numpy(monkeypatch):
     monkeypatch.setattr(model, "noise_for", lambda images, seed: noise)
     monkeypatch.setattr(model, "latents_for", lambda images, seed: tf.constant(prior_latents))
 
+    moments = model.moments  # the same for both kinds of step
+    monkeypatch.setattr(
+        model, "moments", lambda offsets, amplitudes, values: moments(offsets, amplitudes)
+    )
     posterior = model.posterior(images, noise)
     latents, means, deviations = (np.asarray(each, "float64") for each in posterior)
     given = model.adversary([images, (latents - means) / deviations])[:, 0].numpy()
