@@ -17,8 +17,9 @@ encoder(images). Each training step has two phases:
 Differences from the paper:
     - Of its three kinds of encoder, deterministic, Gaussian and universal approximator, the first,
       which its experiments use.
-    - Adam(1e-3) for reconstruction and Adam(2e-4, beta_1 0.5) for both players of the
-      regularization, where the paper has gradient descent with momentum.
+    - Adam(2e-4) for reconstruction and Adam(2e-4, beta_1 0.5) for both players of the
+      regularization, where the paper has gradient descent with momentum. Reconstruction at 1e-3
+      moves codes faster than the encoder's regularization can mend: the discriminator wins.
     - The encoder's loss is the non-saturating one: the paper does not give it.
     - Weights start as Keras has them.
 
@@ -104,14 +105,14 @@ class AAE(CodedModel):
         """Sets the optimizers.
 
         Args:
-            networks_optimizer: of the reconstruction phase. Default: Adam(1e-3).
+            networks_optimizer: of the reconstruction phase. Default: Adam(2e-4).
             discriminator_optimizer: Default: Adam(2e-4, beta_1 0.5).
             encoder_optimizer: of the encoder in the regularization phase; default likewise.
             **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
         """
         adam = keras.optimizers.Adam
         self.set_optimizers(
-            networks_optimizer=(networks_optimizer or adam(1e-3), self.networks),
+            networks_optimizer=(networks_optimizer or adam(2e-4), self.networks),
             discriminator_optimizer=(
                 discriminator_optimizer or adam(2e-4, beta_1=0.5),
                 self.discriminator,

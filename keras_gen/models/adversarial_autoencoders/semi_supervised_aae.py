@@ -170,12 +170,12 @@ class SemiSupervisedAAE(CodedModel):
         """Sets the optimizers.
 
         Args:
-            networks_optimizer: of the reconstruction phase. Default: Adam(1e-3).
+            networks_optimizer: of the reconstruction phase. Default: Adam(2e-4).
             code_discriminator_optimizer: Default: Adam(2e-4, beta_1 0.5).
             class_discriminator_optimizer: Default likewise.
             encoder_optimizer: of the encoder in the regularization phase; default likewise.
             classifier_optimizer: of the encoder without its styles, in the classification phase.
-                Default: Adam(1e-3).
+                Default: Adam(2e-4).
             **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
         """
 
@@ -183,7 +183,7 @@ class SemiSupervisedAAE(CodedModel):
             return keras.optimizers.Adam(2e-4, beta_1=0.5)
 
         self.set_optimizers(
-            networks_optimizer=(networks_optimizer or keras.optimizers.Adam(1e-3), self.networks),
+            networks_optimizer=(networks_optimizer or keras.optimizers.Adam(2e-4), self.networks),
             code_discriminator_optimizer=(
                 code_discriminator_optimizer or adversarial(),
                 self.code_discriminator,
@@ -194,7 +194,7 @@ class SemiSupervisedAAE(CodedModel):
             ),
             encoder_optimizer=(encoder_optimizer or adversarial(), self.encoder),
             classifier_optimizer=(
-                classifier_optimizer or keras.optimizers.Adam(1e-3),
+                classifier_optimizer or keras.optimizers.Adam(2e-4),
                 self.classifier,
             ),
             **kwargs,
