@@ -47,6 +47,7 @@ a basis; latents, means and deviations (B, latent_dim); amplitudes and values (B
 latent_dim); T (B,).
 """
 
+import functools
 import math
 
 import keras
@@ -155,27 +156,38 @@ def build_noise_network(noise_basis, noise_dim, latent_dim, units=128):
 
 
 def build_adversary(image_shape, latent_dim, adversary_units):
-    """Dense layers from an image and a latent to T, the logit that this is the image's latent.
+    """Networks from an image and a latent to T, the logit that this is the image's latent.
+
+    As in the authors' code T is the sum of a term of the image, a term of the latent and an inner
+    product of features of both: what posteriors have in common need not be learned for each image.
 
     Args:
         image_shape: `(H, W, C)`.
         latent_dim: size of a latent.
-        adversary_units: units of each hidden layer, of at least one.
+        adversary_units: units of each hidden layer, of at least one, for the image and likewise for
+            the latent; the last is also the number of features of both.
 
     Returns:
         A network from `[images, latents]` to float32 logits `(B, 1)`.
     """
     images = keras.Input(image_shape, name="images")
     latents = keras.Input((latent_dim,), name="latents")
-    first, *others = adversary_units
-    # A layer for each and the sum of both: in a layer of both, hundreds of pixels would at first
-    # drown a few coordinates of the latent.
-    of_image = keras.layers.Dense(first)(keras.layers.Flatten()(images))
-    of_latent = keras.layers.Dense(first, use_bias=False)(latents)
-    x = keras.layers.Activation("elu")(keras.layers.Add()([of_image, of_latent]))
-    for units in others:
-        x = keras.layers.Dense(units, activation="elu")(x)
-    logits = keras.layers.Dense(1, dtype="float32", name="logits")(x)
+    of_image, of_latent = keras.layers.Flatten()(images), latents
+    for units in adversary_units:
+        of_image = keras.layers.Dense(units, activation="elu")(of_image)
+        of_latent = keras.layers.Dense(units, activation="elu")(of_latent)
+    features = adversary_units[-1]
+    dense = functools.partial(keras.layers.Dense, dtype="float32")
+    product = keras.layers.Dot(axes=1, dtype="float32")(
+        [dense(features)(of_image), dense(features)(of_latent)]
+    )
+    terms = [
+        dense(1)(of_image),
+        dense(1, use_bias=False)(of_latent),
+        # Else the sum over all features is noise that has to be unlearned first.
+        keras.layers.Rescaling(features**-0.5, dtype="float32")(product),
+    ]
+    logits = keras.layers.Add(dtype="float32", name="logits")(terms)
     return keras.Model([images, latents], logits, name="adversary")
 
 
@@ -192,7 +204,7 @@ class AVB(CodedModel):
             beside the image.
         adaptive_contrast: whether the adversary compares with Gaussians of the posteriors' own
             moments instead of with the prior; needs a noise basis.
-        adversary_units: units of the adversary's hidden layers.
+        adversary_units: units of the adversary's hidden layers, of either of its two networks.
         adversary_steps: steps of the adversary, each on a fresh batch, for one of the networks,
             which use the last of these batches.
 
