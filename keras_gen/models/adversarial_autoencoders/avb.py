@@ -178,7 +178,7 @@ def build_adversary(image_shape, latent_dim, adversary_units):
         of_latent = keras.layers.Dense(units, activation="elu")(of_latent)
     features = adversary_units[-1]
     dense = functools.partial(keras.layers.Dense, dtype="float32")
-    product = keras.layers.Dot(axes=1, dtype="float32")(
+    product = keras.layers.Dot(axes=1, dtype="float32", name="dot")(
         [dense(features)(of_image), dense(features)(of_latent)]
     )
     terms = [

@@ -87,6 +87,27 @@ def test_moments_of_a_noise_basis_are_those_of_many_latents():
     np.testing.assert_allclose(model.encode(images[:1]), means[:1], rtol=1e-5)
 
 
+def test_the_adversary_is_a_term_of_the_image_one_of_the_latent_and_a_product():
+    network = AVB(**BASIS).adversary
+    images = images_of(5)
+    latents = np.random.default_rng(6).normal(size=(4, 2)).astype("float32")
+    features = [keras.Model(network.input, product) for product in network.get_layer("dot").input]
+
+    def interaction(function):
+        """How much of a function of both is no sum of functions of one, (5, 4)."""
+        pairs = [np.repeat(images, 4, axis=0), np.tile(latents, (5, 1))]
+        values = np.reshape(function(pairs), (5, 4))
+        return values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
+
+    def product(pairs):
+        of_image, of_latent = (np.asarray(network(pairs)) for network in features)
+        return np.sum(of_image * of_latent, axis=1) / np.sqrt(7)
+
+    found, expected = interaction(network), interaction(product)
+    assert np.std(expected) > 1e-3
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_in_training_moments_are_those_of_the_batch():
     model = with_wide_posteriors()
     images = tf.repeat(images_of(1), 9, axis=0)
