@@ -20,6 +20,7 @@ def main(
     informed: bool = False,
     num_labels: int | None = None,
     hidden_units: tuple[int, ...] = (1000, 1000),
+    learning_rate: float = 2e-4,
     batch_size: int = 100,
     steps: int | None = None,
     epochs: int | None = None,
@@ -35,6 +36,7 @@ def main(
         informed: give each class a part of the prior in the plane.
         num_labels: how many labels say which, equally many of each class; None for all.
         hidden_units: units of the hidden layers of all three networks.
+        learning_rate: of all optimizers at first; it falls to 0 along half a cosine.
         batch_size: images in a batch, over all replicas.
         steps: training steps in all; 50 epochs where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
@@ -44,13 +46,15 @@ def main(
     arguments = dict(locals())
 
     # Imported here: --help answers without TensorFlow.
+    from keras.optimizers import Adam, schedules
+
     from keras_gen.data import hide_labels, load_or_stand_in
     from keras_gen.export import export_model
     from keras_gen.metrics import evaluate_into, save_reconstructions
     from keras_gen.metrics.codes import code_metrics, save_code_space
     from keras_gen.metrics.parzen import parzen_metrics
     from keras_gen.models import AAE, LabelInformedAAE
-    from keras_gen.training import Run, RunError
+    from keras_gen.training import Run, RunError, total_steps
 
     if num_labels is not None and not informed:
         raise RunError(f"--num-labels {num_labels} is for labels: add --informed, or leave it.")
@@ -59,15 +63,21 @@ def main(
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
     shown = hide_labels(train, num_labels, seed) if informed else train
 
+    epochs = 50 if steps is None and epochs is None else epochs
+    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size))
     with run.strategy.scope():
         if informed:
             model = LabelInformedAAE(train.example_shape, train.num_classes, hidden_units, prior)
         else:
             latent_dim, scale = (8, 5.0) if prior == "normal" else (2, 1.0)
             model = AAE(train.example_shape, latent_dim, hidden_units, prior, scale)
-        model.compile(jit_compile=True)
-    epochs = 50 if steps is None and epochs is None else epochs
-    run.fit(model, shown, batch_size=batch_size, steps=steps, epochs=epochs, labels=informed)
+        # A discriminator at a draw has noise for a gradient: at a constant rate codes never rest.
+        adams = [
+            Adam(schedules.CosineDecay(learning_rate, total), beta_1=beta)
+            for beta in (0.9, 0.5, 0.5)
+        ]
+        model.compile(*adams, jit_compile=True)
+    run.fit(model, shown, batch_size=batch_size, steps=total, labels=informed)
 
     if run.is_chief:
         print(f"\nSavedModel: {export_model(model, run.export_folder)}")
