@@ -72,10 +72,8 @@ def main(
             latent_dim, scale = (8, 5.0) if prior == "normal" else (2, 1.0)
             model = AAE(train.example_shape, latent_dim, hidden_units, prior, scale)
         # A discriminator at a draw has noise for a gradient: at a constant rate codes never rest.
-        adams = [
-            Adam(schedules.CosineDecay(learning_rate, total), beta_1=beta)
-            for beta in (0.9, 0.5, 0.5)
-        ]
+        rates = [schedules.CosineDecay(learning_rate, total) for _ in range(3)]
+        adams = [Adam(rate, beta_1=beta) for rate, beta in zip(rates, (0.9, 0.5, 0.5), strict=True)]
         model.compile(*adams, jit_compile=True)
     run.fit(model, shown, batch_size=batch_size, steps=total, labels=informed)
 
