@@ -20,7 +20,6 @@ def main(
     informed: bool = False,
     num_labels: int | None = None,
     hidden_units: tuple[int, ...] = (1000, 1000),
-    learning_rate: float = 2e-4,
     batch_size: int = 100,
     steps: int | None = None,
     epochs: int | None = None,
@@ -36,7 +35,6 @@ def main(
         informed: give each class a part of the prior in the plane.
         num_labels: how many labels say which, equally many of each class; None for all.
         hidden_units: units of the hidden layers of all three networks.
-        learning_rate: of all optimizers at first; it falls to 0 along half a cosine.
         batch_size: images in a batch, over all replicas.
         steps: training steps in all; 50 epochs where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
@@ -72,7 +70,7 @@ def main(
             latent_dim, scale = (8, 5.0) if prior == "normal" else (2, 1.0)
             model = AAE(train.example_shape, latent_dim, hidden_units, prior, scale)
         # A discriminator at a draw has noise for a gradient: at a constant rate codes never rest.
-        rates = [schedules.CosineDecay(learning_rate, total) for _ in range(3)]
+        rates = [schedules.CosineDecay(2e-4, total) for _ in range(3)]
         adams = [Adam(rate, beta_1=beta) for rate, beta in zip(rates, (0.9, 0.5, 0.5), strict=True)]
         model.compile(*adams, jit_compile=True)
     run.fit(model, shown, batch_size=batch_size, steps=total, labels=informed)

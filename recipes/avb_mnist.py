@@ -21,7 +21,6 @@ def main(
     adaptive_contrast: bool = True,
     hidden_units: tuple[int, ...] = (1000, 1000),
     adversary_units: tuple[int, ...] = (500, 500),
-    adversary_learning_rate: float = 1e-3,
     held_steps: int = 1000,
     evaluated: int = 200,
     batch_size: int = 100,
@@ -39,7 +38,6 @@ def main(
         adaptive_contrast: compare posteriors with Gaussians of their own moments.
         hidden_units: units of the encoder, and backwards of the decoder.
         adversary_units: units of the adversary's network of images, and of that of latents.
-        adversary_learning_rate: ten times that of encoder and decoder, which it has to follow.
         held_steps: training steps in which the networks wait for the adversary.
         evaluated: test images whose likelihood is estimated by annealing.
         batch_size: images in a batch, over all replicas.
@@ -73,7 +71,7 @@ def main(
         if posterior == "implicit":
             noise = (64, 32, adaptive_contrast)
             model = AVB(train.example_shape, 8, hidden_units, *noise, adversary_units)
-            adams.append(Adam(adversary_learning_rate, beta_1=0.5))
+            adams.append(Adam(1e-3, beta_1=0.5))
         model.compile(*adams, jit_compile=True)
     epochs = 100 if steps is None and epochs is None else epochs
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs)
