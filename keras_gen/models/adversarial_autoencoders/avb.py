@@ -39,7 +39,10 @@ and are wrong by as much as T is. A T that has not kept up reports a bound that 
 
 Differences from the paper:
     - Dense networks with two layers of 1000 units, rectified in encoder and decoder, as the other
-      models of this family have them, exponential linear in the adversary.
+      models of this family have them, exponential linear in the adversary. The authors' sum of
+      three terms has trunks of its own for each; here the first two share those of the product,
+      which is divided by the root of the number of features.
+    - In the networks' loss the moments of the contrast are held; the authors' code holds nothing.
     - The networks follow the noise of a fresh draw, after the adversary has moved, not before.
 
 Shapes: images (B, H, W, C) in [0, 1]; noise (B, noise_basis, noise_dim), or (B, noise_dim) without
