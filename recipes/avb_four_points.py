@@ -59,7 +59,7 @@ def main(
     falling = {"initial_learning_rate": learning_rate, "decay_steps": max(4 * steps // 5, 1)}
     vae.compile(adam(decay(**falling)))
     # Noise beside the image and the prior for a contrast: the toy of the paper.
-    sizes = (hidden_units, 64, 0, False, adversary_units, adversary_steps)
+    sizes = (hidden_units, 64, 0, "prior", adversary_units, adversary_steps)
     avb = AVB(shape, 2, *sizes)
     slower = decay(adversary_learning_rate, steps * adversary_steps, alpha=0.1)
     avb.compile(adam(decay(**falling)), adam(slower))

@@ -64,7 +64,7 @@ def prior_mmd(codes, latents):
     )
 
 
-def code_metrics(model, train, test, seed=0, num_codes=10_000):
+def code_metrics(model, train, test, seed=0, num_codes=10_000, targets=None):
     """Measures reconstructions and codes of held-out images.
 
     Args:
@@ -74,6 +74,8 @@ def code_metrics(model, train, test, seed=0, num_codes=10_000):
         test: held-out images, likewise.
         seed: a non-negative integer.
         num_codes: images of each split, and latents, at most.
+        targets: what reconstructions of `test` are compared with, a data set in its order: for
+            binarized images those before that. None for `test` itself.
 
     Returns:
         `{name: (value, protocol)}`: what `reconstruction_error` gives, `prior_mmd`, and with
@@ -81,9 +83,10 @@ def code_metrics(model, train, test, seed=0, num_codes=10_000):
     """
     images = first_images(test, num_codes)
     protocol = f"{len(images):,} {test.name} {test.split} images"
-    metrics = {
-        name: (error, protocol) for name, error in reconstruction_error(model, images).items()
-    }
+    compared = None if targets is None else first_images(targets, num_codes)
+    errors = reconstruction_error(model, images, targets=compared)
+    suffix = "" if targets is None else ", reconstructions compared with the images before that"
+    metrics = {name: (error, protocol + suffix) for name, error in errors.items()}
     codes = _aggregated_posterior(model, images, seed)
     latents = np.asarray(model.draw_latents(len(codes), np.array([seed, 0], "int64")))
     metrics["prior_mmd"] = (

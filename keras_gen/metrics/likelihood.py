@@ -212,25 +212,36 @@ def kl_per_dimension(means, log_variances):
     return (0.5 * (means**2 + np.exp(log_variances) - log_variances - 1.0)).mean(axis=0)
 
 
-def reconstruction_error(model, images, batch_size=256):
-    """How far `model.reconstruct(images)` is from the images.
+def reconstruction_error(model, images, batch_size=256, targets=None):
+    """How far `model.reconstruct(images)` is from the images, or from targets.
 
     Args:
         model: has `reconstruct` and `value_range`.
         images: `(N, H, W, C)` in the model's value range.
         batch_size: images reconstructed at a time.
+        targets: what to compare with, of the shape of images: for a model of binarized images
+            those before that. None for the images themselves.
 
     Returns:
         A dict: `reconstruction_mse`, the squared error per pixel in units in which the value
         range is [0, 1]; for models on (0, 1) also `bce_per_pixel`, the binary cross-entropy in
         nats per pixel, with reconstructions clipped to [1e-7, 1 - 1e-7].
+
+    Raises:
+        ValueError: targets of another shape.
     """
     images = np.asarray(images)
+    targets = images if targets is None else np.asarray(targets)
+    if targets.shape != images.shape:
+        raise ValueError(
+            f"targets of shape {targets.shape}: give that of the images, {images.shape}."
+        )
     low, high = model.value_range
     squares = entropies = 0.0
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size]
-        target = (batch.astype("float64") - low) / (high - low)
+        target = targets[start : start + batch_size].astype("float64")
+        target = (target - low) / (high - low)
         means = (np.asarray(model.reconstruct(batch), "float64") - low) / (high - low)
         squares += ((means - target) ** 2).sum()
         means = np.clip(means, 1e-7, 1.0 - 1e-7)

@@ -77,6 +77,14 @@ def test_code_metrics_measure_reconstruction_discrepancy_and_probe():
     assert "300 pairs test images" in metrics["probe_accuracy"][1]
 
 
+def test_code_metrics_compare_reconstructions_with_targets_where_given():
+    train, test = labelled_set("train", 400, 0), labelled_set("test", 300, 1)
+    dark = DataSet("pairs", "test", 0 * test.examples, value_range=(0.0, 1.0))
+    value, protocol = code_metrics(Copy(), train, test, targets=dark)["reconstruction_mse"]
+    assert value == pytest.approx(np.mean((test.examples / 255.0 + 0.1) ** 2), rel=1e-4)
+    assert protocol.endswith("the images before that")
+
+
 def test_the_aggregated_posterior_has_its_noise_and_no_batch_repeats_it():
     seen = []
 

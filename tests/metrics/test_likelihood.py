@@ -305,6 +305,17 @@ def test_reconstruction_errors_by_hand():
     np.testing.assert_allclose(errors["bce_per_pixel"], entropy)
 
 
+def test_reconstructions_may_be_compared_with_other_images_than_were_given():
+    images, targets = np.ones((5, 1, 2, 1)), np.full((5, 1, 2, 1), 0.6)
+    model = Reconstructs(lambda batch: 0.8 * batch, (0.0, 1.0))
+    errors = reconstruction_error(model, images, 2, targets)
+    np.testing.assert_allclose(errors["reconstruction_mse"], 0.04)
+    entropy = -(0.6 * math.log(0.8) + 0.4 * math.log(0.2))
+    np.testing.assert_allclose(errors["bce_per_pixel"], entropy)
+    with pytest.raises(ValueError, match=r"targets of shape \(4, 1, 2, 1\)"):
+        reconstruction_error(model, images, targets=targets[:4])
+
+
 def test_reconstruction_error_is_in_units_of_the_range_and_independent_of_the_batch():
     images = np.random.default_rng(0).uniform(-1, 1, size=(10, 2, 2, 1))
     model = Reconstructs(lambda batch: batch + 0.2, (-1.0, 1.0))

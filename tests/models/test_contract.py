@@ -441,7 +441,7 @@ MODELS = {
             "hidden_units": (6,),
             "noise_dim": 4,
             "noise_basis": 0,
-            "adaptive_contrast": False,
+            "contrast": "prior",
             "adversary_units": (6,),
             "adversary_steps": 2,
         },

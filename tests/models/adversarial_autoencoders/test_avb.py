@@ -17,7 +17,7 @@ BASIS = {
     "noise_basis": 3,
     "adversary_units": (7,),
 }
-IMPLICIT = {**BASIS, "hidden_units": (), "noise_basis": 0, "adaptive_contrast": False}
+IMPLICIT = {**BASIS, "hidden_units": (), "noise_basis": 0, "contrast": "prior"}
 
 
 def images_of(count, shape=(2, 3, 1)):
@@ -33,9 +33,17 @@ def with_wide_posteriors(**changes):
     return model
 
 
+def correlate(noise_network):
+    """Makes the second coordinate of every value follow the first."""
+    kernel, bias = noise_network.trainable_variables[-2:]
+    value = kernel.numpy()
+    value[..., 1] = 0.8 * value[..., 0] + 0.3 * value[..., 1]
+    kernel.assign(value)
+
+
 def test_the_adversary_learns_the_log_ratio_of_two_gaussians():
     # A linear encoder of one latent, z = 2 x - 1 + 0.6 noise: its density is known.
-    model = AVB((1, 1, 1), 1, (), 1, 0, False, (32, 32))
+    model = AVB((1, 1, 1), 1, (), 1, 0, "prior", (32, 32))
     model.encoder.set_weights([np.array([[2.0], [0.6]]), np.array([-1.0])])
     rate = keras.optimizers.schedules.CosineDecay(5e-3, 2000)
     model.compile(keras.optimizers.SGD(0.0), keras.optimizers.Adam(rate))
@@ -48,42 +56,58 @@ def test_the_adversary_learns_the_log_ratio_of_two_gaussians():
         expected = posterior.logpdf(latents) - stats.norm.logpdf(latents)
         np.testing.assert_allclose(given, expected, atol=0.2)
     images = tf.repeat(examples, 10_000, axis=0)
-    latents, means, deviations = model.posterior(images, model.noise_for(images, (1, 2)))
-    contrast_kl, kl = model.divergences(images, latents, means, deviations)
+    posterior = model.posterior(images, model.noise_for(images, (1, 2)))
+    contrast_kl, kl = model.divergences(images, *posterior)
     np.testing.assert_array_equal(contrast_kl, kl)
     in_closed_form = 0.5 * (0.36 + 1.0 - 1.0 - np.log(0.36))
     assert np.mean(kl) == pytest.approx(in_closed_form, abs=0.05)
 
 
+@pytest.mark.parametrize("contrast", ["diagonal", "full"])
 def test_a_gaussian_posterior_that_is_its_contrast_has_the_divergence_of_the_closed_form(
-    monkeypatch,
+    contrast, monkeypatch
 ):
-    model = with_wide_posteriors()
-    # Noise that passes unchanged makes the posterior Gaussian, and two opposite draws have the
-    # moments of all. A silent adversary is then the best one.
-    monkeypatch.setattr(model, "noise_network", lambda noise, training=False: noise[..., :2])
-    model.held_noise = np.stack([np.ones(4), -np.ones(4)]).astype("float32")
+    model = with_wide_posteriors(contrast=contrast)
+    # Noise that is only mixed makes the posterior Gaussian, and these four draws have the moments
+    # of all. A silent adversary is then the best one.
+    mixing = np.array([[1.0, 0.7], [0.0, 1.0]] if contrast == "full" else np.eye(2), "float32")
+    monkeypatch.setattr(
+        model, "noise_network", lambda noise, training=False: noise[..., :2] @ mixing
+    )
+    signs = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]], "float32")
+    model.held_noise = np.concatenate([signs, signs], axis=1)
     model.adversary.set_weights([0.0 * weight for weight in model.adversary.get_weights()])
     image = images_of(1)
     offsets, amplitudes = (np.asarray(each[0], "float64") for each in model.encoder(image))
-    variances = (amplitudes**2).sum(axis=0) + 1e-4
+    covariance = (amplitudes.T @ amplitudes) * (mixing.T @ mixing) + 1e-4 * np.eye(2)
     images = tf.repeat(image, 100_000, axis=0)
-    latents, means, deviations = model.posterior(images, model.noise_for(images, (1, 2)))
+    latents, means, factors = model.posterior(images, model.noise_for(images, (1, 2)))
     np.testing.assert_allclose(means[0], offsets, rtol=1e-5)
-    np.testing.assert_allclose(deviations[0], np.sqrt(variances), rtol=1e-5)
-    contrast_kl, kl = model.divergences(images, latents, means, deviations)
+    np.testing.assert_allclose(factors[0], np.linalg.cholesky(covariance), rtol=1e-5)
+    contrast_kl, kl = model.divergences(images, latents, means, factors)
     np.testing.assert_array_equal(contrast_kl, np.zeros(100_000))
-    expected = 0.5 * np.sum(variances + offsets**2 - 1.0 - np.log(variances))
+    determinant = np.linalg.det(covariance)
+    expected = 0.5 * (np.trace(covariance) + offsets @ offsets - 2.0 - np.log(determinant))
     assert np.mean(kl) == pytest.approx(expected, rel=0.01)
 
 
 def test_moments_of_a_noise_basis_are_those_of_many_latents():
-    model = with_wide_posteriors()
+    model = with_wide_posteriors(contrast="full")
+    correlate(model.noise_network)
     model.held_noise = np.random.default_rng(2).normal(size=(20_000, 4)).astype("float32")
     images = tf.repeat(images_of(1), 20_000, axis=0)
-    latents, means, deviations = model.posterior(images, model.noise_for(images, (1, 2)))
+    latents, means, factors = model.posterior(images, model.noise_for(images, (1, 2)))
     np.testing.assert_allclose(means[0], np.mean(latents, axis=0), atol=0.02)
-    np.testing.assert_allclose(deviations[0], np.std(latents, axis=0), rtol=0.03)
+    covariance = np.cov(latents, rowvar=False)
+    assert np.abs(covariance[0, 1]) > 0.1 * np.trace(covariance)
+    scale = np.trace(covariance)
+    np.testing.assert_allclose(factors[0] @ tf.transpose(factors[0]), covariance, atol=0.03 * scale)
+    diagonal = with_wide_posteriors()
+    diagonal.noise_network.set_weights(model.noise_network.get_weights())
+    diagonal.held_noise = model.held_noise
+    scales = np.sqrt(np.diag(covariance))
+    factors = diagonal.posterior(images[:1], model.noise_for(images[:1], (1, 2)))[2]
+    np.testing.assert_allclose(factors[0], np.diag(scales), rtol=0.03)
     np.testing.assert_allclose(model.encode(images[:1]), means[:1], rtol=1e-5)
 
 
@@ -113,15 +137,17 @@ def test_in_training_moments_are_those_of_the_batch():
     images = tf.repeat(images_of(1), 9, axis=0)
     noise = model.noise_for(images, (1, 2)).numpy()
     noise[4] *= 100.0  # far outside of anything that held noise says
-    latents, means, deviations = model.posterior(images, noise, training=True)
+    latents, means, factors = model.posterior(images, noise, training=True)
+    deviations = tf.linalg.diag_part(factors)
     offsets, amplitudes = model.encoder(images)
     values = model.noise_network(noise)
     by_hand = offsets + np.sum(amplitudes * np.mean(values, axis=0), axis=1)
     np.testing.assert_allclose(means, by_hand, rtol=1e-4, atol=1e-5)
     by_hand = np.sqrt(np.sum(np.square(amplitudes) * np.var(values, axis=0), axis=1) + 1e-4)
     np.testing.assert_allclose(deviations, by_hand, rtol=1e-4)
+    held = tf.linalg.diag_part(model.posterior(images, noise)[2])
     assert np.max(np.abs((latents - means) / deviations)) < 4.0  # held noise: dozens
-    assert np.max(np.abs((latents - means) / model.posterior(images, noise)[2])) > 12.0
+    assert np.max(np.abs((latents - means) / held)) > 12.0
 
 
 def test_posteriors_are_narrow_and_in_the_middle_at_first():
@@ -138,7 +164,10 @@ def test_weights_of_a_noise_network_do_not_shrink_with_the_size_of_the_basis():
         assert kernel.std() == pytest.approx(np.sqrt(2.0 / (64 + 128)), rel=0.03)  # Glorot
 
 
-@pytest.mark.parametrize("arguments", [BASIS, {**BASIS, "adaptive_contrast": False}, IMPLICIT])
+@pytest.mark.parametrize(
+    "arguments",
+    [IMPLICIT, *({**BASIS, "contrast": each} for each in ("prior", "diagonal", "full"))],
+)
 def test_networks_follow_the_gradient_of_their_latents_alone(arguments, monkeypatch):
     """Against numerical differences, in which the moments of the contrast stand still."""
     model = AVB(**arguments)
@@ -150,7 +179,7 @@ def test_networks_follow_the_gradient_of_their_latents_alone(arguments, monkeypa
     images = tf.constant(images_of(4))
     noise = tf.constant(model.noise_for(images, (1, 2)))
     monkeypatch.setattr(model, "noise_for", lambda images, seed: noise)
-    _, means, deviations = model.posterior(images, noise, training=True)
+    _, means, factors = model.posterior(images, noise, training=True)
     variables = model.networks.trainable_variables
     before = [variable.numpy() for variable in variables]
     direction = [rng.normal(size=value.shape) for value in before]
@@ -159,7 +188,7 @@ def test_networks_follow_the_gradient_of_their_latents_alone(arguments, monkeypa
         for variable, value, each in zip(variables, before, direction, strict=True):
             variable.assign(value + step * each)
         latents = model.posterior(images, noise)[0]
-        kl = model.divergences(images, latents, means, deviations)[1].numpy().astype("float64")
+        kl = model.divergences(images, latents, means, factors)[1].numpy().astype("float64")
         logits = model.decoder(latents).numpy().astype("float64")
         pixels = images.numpy() * logits - np.logaddexp(0.0, logits)
         return np.mean(kl - pixels.sum(axis=(1, 2, 3)))
@@ -186,7 +215,8 @@ def test_the_logs_and_the_bound_are_those_worked_out_in_numpy(monkeypatch):
         model, "moments", lambda offsets, amplitudes, values: moments(offsets, amplitudes)
     )
     posterior = model.posterior(images, noise)
-    latents, means, deviations = (np.asarray(each, "float64") for each in posterior)
+    latents, means, factors = (np.asarray(each, "float64") for each in posterior)
+    deviations = np.diagonal(factors, axis1=1, axis2=2)
     given = model.adversary([images, (latents - means) / deviations])[:, 0].numpy()
     given_prior = model.adversary([images, prior_latents])[:, 0].numpy()
     log_ratios = stats.norm.logpdf(latents, means, deviations) - stats.norm.logpdf(latents)
@@ -262,7 +292,7 @@ def test_the_bound_has_a_value_for_each_image_and_a_draw_for_each_seed():
 
 @pytest.mark.slow
 def test_the_learned_bound_of_four_points_lies_below_their_exact_evidence():
-    model = AVB((1, 4, 1), 2, (64, 64, 64), 64, 0, False, (128, 128, 128), 2)
+    model = AVB((1, 4, 1), 2, (64, 64, 64), 64, 0, "prior", (128, 128, 128), 2)
     decay = keras.optimizers.schedules.CosineDecay
     # The networks stand still from step 2400 on, and the adversary catches up.
     rates = decay(5e-4, 2400), decay(1e-3, 6000, alpha=0.1)
@@ -283,7 +313,8 @@ def test_the_learned_bound_of_four_points_lies_below_their_exact_evidence():
         ({"hidden_units": (4, 0)}, "hidden_units=0"),
         ({"noise_dim": 0}, "noise_dim=0"),
         ({"noise_basis": -1}, "noise_basis=-1"),
-        ({"noise_basis": 0}, "adaptive_contrast=True, noise_basis=0"),
+        ({"noise_basis": 0}, "contrast='diagonal', noise_basis=0"),
+        ({"contrast": "gaussian"}, "contrast='gaussian': give one of prior, diagonal, full"),
         ({"adversary_units": ()}, r"adversary_units=\(\)"),
         ({"adversary_units": (0,)}, "adversary_units=0"),
         ({"adversary_steps": 0}, "adversary_steps=0"),
