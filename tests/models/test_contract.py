@@ -454,6 +454,7 @@ MODELS = {
             "hidden_units": (6, 5),
             "noise_dim": 4,
             "noise_basis": 3,
+            "contrast": "full",
             "adversary_units": (6, 5),
         },
     ),

@@ -6,7 +6,7 @@ from scipy import stats
 
 from keras_gen.lab import four_points
 from keras_gen.models import AVB
-from keras_gen.models.adversarial_autoencoders.avb import build_noise_network
+from keras_gen.models.adversarial_autoencoders.avb_networks import build_noise_network
 from keras_gen.training.graph_loop import train_in_graph
 
 BASIS = {
