@@ -113,6 +113,21 @@ class ExportedModel:
             )
         return self.call("sample_truncated", **arguments, truncation=truncation)["images"]
 
+    @property
+    def draw_latents(self):
+        """`draw_latents(num_latents, seeds, truncation=None)`, of a prior without a name.
+
+        It gives the latents `(N, latent_dim)` that the model's own method gives, for `seeds` of
+        two integers. None where `latent_distribution` in the description names the prior.
+        """
+        return self._draw_latents if "draw_latents" in self.description["signatures"] else None
+
+    def _draw_latents(self, num_latents, seeds, truncation=None):
+        arguments = {"seeds": seeds, "num_latents": num_latents}
+        if truncation is None:
+            return self.call("draw_latents", **arguments)["latents"]
+        return self.call("draw_latents_truncated", **arguments, truncation=truncation)["latents"]
+
     def encode(self, images, labels=None):
         """Latents `(B, latent_dim)`, float32, of images `(B, H, W, C)` in `value_range`."""
         return self.call("encode", images=images, **_given(labels=labels))["latents"]

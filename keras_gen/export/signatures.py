@@ -5,6 +5,8 @@ A signature follows from the methods that a model has, not from its class:
     decode(latents)                              decode, latent_dim, image_shape
     sample(seed, num_images)                     the same, and draw_latents; or draw_images
     sample_truncated(seed, num_images, truncation)   if draw_latents takes a truncation
+    draw_latents(seeds, num_latents)             the same as sample, of a prior without a name
+    draw_latents_truncated(seeds, num_latents, truncation)   likewise
     encode(images), reconstruct(images), log_prob(images)    the method of that name, image_shape
     complete(seed, images)                       draw_completions, image_shape
     translate_to_a(images), translate_to_b(images)           the method of that name, image_shape
@@ -16,8 +18,13 @@ takes none, those of draw_latents.
 A TensorFlow signature has no optional inputs: hence `sample_truncated` beside `sample`, and labels
 that must be given.
 
+Latents are standard normal or uniform where the model's `latent_distribution` says so, and then
+anybody can draw them. Of all other priors draws are exported: seeds of [seed, 0] give the latents
+that `sample` decodes.
+
 Shapes: latents (B, latent_dim); images (B, H, W, C); log_prob (B,); all float32, any B; labels
-(B,), int32; seed (), int64; num_images (), int32; truncation (), float32.
+(B,), int32; seed (), int64; seeds (2,), int64; num_images and num_latents (), int32; truncation
+(), float32.
 """
 
 import inspect
@@ -25,6 +32,8 @@ import inspect
 import tensorflow as tf
 
 MAX_IMAGES = 4096  # what one request may ask for: bounds a server's memory
+MAX_LATENTS = 65_536
+NAMED_PRIORS = ("normal", "uniform")  # N(0, 1) and U(-1, 1), in each coordinate
 _CHUNK = 256  # images that `sample` decodes at a time, as the models' own `sample` does
 
 
@@ -47,6 +56,8 @@ def build_signatures(model):
         _translate_to_a,
         _sample,
         _sample_truncated,
+        _draw_latents,
+        _draw_latents_truncated,
         _encode,
         _reconstruct,
         _log_prob,
@@ -95,7 +106,7 @@ def _sample(model):
 
     @tf.function(input_signature=[*_SAMPLE_INPUTS, *_sampling_label_specs(model)])
     def sample(seed, num_images, *labels):
-        num_images = _checked_num_images(num_images)
+        num_images = _checked_number("num_images", num_images, MAX_IMAGES)
         labels = _checked_labels(model, labels, num_images)
         return {"images": _draw_images(model, labels, num_images, tf.stack([seed, 0]))}
 
@@ -105,7 +116,7 @@ def _sample(model):
 def _sample_without_latents(model):
     @tf.function(input_signature=_SAMPLE_INPUTS)
     def sample(seed, num_images):
-        num_images = _checked_num_images(num_images)
+        num_images = _checked_number("num_images", num_images, MAX_IMAGES)
         return {"images": _as_images(model, model.draw_images(num_images, tf.stack([seed, 0])))}
 
     return sample
@@ -116,22 +127,42 @@ def _sample_truncated(model):
         return None
     if "truncation" not in _parameters(model.draw_latents):
         return None
-    truncation_spec = tf.TensorSpec((), "float32", "truncation")
     label_specs = _sampling_label_specs(model)
 
-    @tf.function(input_signature=[*_SAMPLE_INPUTS, truncation_spec, *label_specs])
+    @tf.function(input_signature=[*_SAMPLE_INPUTS, _TRUNCATION, *label_specs])
     def sample_truncated(seed, num_images, truncation, *labels):
-        num_images = _checked_num_images(num_images)
+        num_images = _checked_number("num_images", num_images, MAX_IMAGES)
         labels = _checked_labels(model, labels, num_images)
-        positive = tf.debugging.Assert(
-            truncation > 0.0, ["truncation must be a positive number, received", truncation]
-        )
-        with tf.control_dependencies([positive]):
-            truncation = tf.identity(truncation)
-        drawn = {"seed": tf.stack([seed, 0]), "truncation": truncation}
+        drawn = {"seed": tf.stack([seed, 0]), "truncation": _checked_truncation(truncation)}
         return {"images": _draw_images(model, labels, num_images, **drawn)}
 
     return sample_truncated
+
+
+def _draw_latents(model):
+    if not _has_unnamed_prior(model):
+        return None
+
+    @tf.function(input_signature=_LATENT_INPUTS)
+    def draw_latents(seeds, num_latents):
+        num_latents = _checked_number("num_latents", num_latents, MAX_LATENTS)
+        return {"latents": _as_latents(model, model.draw_latents(num_latents, seeds))}
+
+    return draw_latents
+
+
+def _draw_latents_truncated(model):
+    if not _has_unnamed_prior(model) or "truncation" not in _parameters(model.draw_latents):
+        return None
+
+    @tf.function(input_signature=[*_LATENT_INPUTS, _TRUNCATION])
+    def draw_latents_truncated(seeds, num_latents, truncation):
+        num_latents = _checked_number("num_latents", num_latents, MAX_LATENTS)
+        truncation = _checked_truncation(truncation)
+        latents = model.draw_latents(num_latents, seeds, truncation=truncation)
+        return {"latents": _as_latents(model, latents)}
+
+    return draw_latents_truncated
 
 
 def _encode(model):
@@ -160,6 +191,8 @@ def _complete(model):
 
 
 _SAMPLE_INPUTS = [tf.TensorSpec((), "int64", "seed"), tf.TensorSpec((), "int32", "num_images")]
+_LATENT_INPUTS = [tf.TensorSpec((2,), "int64", "seeds"), tf.TensorSpec((), "int32", "num_latents")]
+_TRUNCATION = tf.TensorSpec((), "float32", "truncation")
 
 
 def _of_images(model, method, output):
@@ -225,15 +258,22 @@ def _checked_labels(model, labels, num_images):
     return checked
 
 
-def _checked_num_images(num_images):
+def _checked_number(name, number, most):
     in_range = tf.debugging.Assert(
-        (num_images >= 1) & (num_images <= MAX_IMAGES),
-        [f"num_images must be from 1 to {MAX_IMAGES}, received", num_images],
+        (number >= 1) & (number <= most), [f"{name} must be from 1 to {most}, received", number]
     )
     # What comes of the number waits for the check: else a negative one could fail in the random
     # numbers first, with a message about a shape.
     with tf.control_dependencies([in_range]):
-        return tf.identity(num_images)
+        return tf.identity(number)
+
+
+def _checked_truncation(truncation):
+    positive = tf.debugging.Assert(
+        truncation > 0.0, ["truncation must be a positive number, received", truncation]
+    )
+    with tf.control_dependencies([positive]):
+        return tf.identity(truncation)
 
 
 def _decode_in_chunks(model, latents, *labels):
@@ -250,6 +290,15 @@ def _decode_in_chunks(model, latents, *labels):
 def _as_images(model, images):
     """float32 images with their shape written into the signature."""
     return tf.ensure_shape(tf.cast(images, "float32"), (None, *model.image_shape))
+
+
+def _as_latents(model, latents):
+    return tf.ensure_shape(tf.cast(latents, "float32"), (None, model.latent_dim))
+
+
+def _has_unnamed_prior(model):
+    named = getattr(model, "latent_distribution", None) in NAMED_PRIORS
+    return not named and _has(model, "decode", "latent_dim", "image_shape", "draw_latents")
 
 
 def _has(model, *names):

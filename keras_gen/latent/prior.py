@@ -1,8 +1,8 @@
 """The prior of a model's latents: draws from it and its quantiles.
 
-A model of this suite draws its own latents. An exported one only decodes: for it they are drawn
-here, from the distribution that its description names, and are those that the model itself
-would draw.
+A model of this suite draws its own latents, and so does an exported one whose prior has no name.
+For the others they are drawn here, from the distribution that the description names, and are those
+that the model itself would draw.
 """
 
 import warnings

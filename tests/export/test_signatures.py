@@ -213,7 +213,7 @@ def test_a_model_gets_the_signatures_that_its_methods_allow(tmp_path):
 
 def test_a_model_without_truncation_gets_no_truncated_signature(model, tmp_path):
     class Untruncated:
-        image_shape, latent_dim = (8, 8, 1), 4
+        image_shape, latent_dim, latent_distribution = (8, 8, 1), 4, "normal"
 
         def decode(self, latents):
             return model.decode(latents)
@@ -226,6 +226,37 @@ def test_a_model_without_truncation_gets_no_truncated_signature(model, tmp_path)
     assert set(exported.description["signatures"]) == {"decode", "sample"}
     with pytest.raises(ValueError, match="no signature 'sample_truncated'. It has: decode, sample"):
         exported.sample(3, truncation=0.5)
+
+
+class Banana:
+    """A model whose latents are normal in one coordinate and follow its square in the other."""
+
+    image_shape, latent_dim, latent_distribution = (1, 2, 1), 2, "banana"
+
+    def decode(self, latents):
+        return tf.reshape(latents, (-1, 1, 2, 1))
+
+    def draw_latents(self, num_latents, seed, truncation=None):
+        along = tf.random.stateless_normal((num_latents, 1), seed)
+        along = along if truncation is None else truncation * tf.tanh(along)
+        return tf.concat([along, tf.square(along)], axis=1)
+
+
+def test_draws_of_a_prior_without_a_name_are_exported(tmp_path):
+    exported = load_exported(export_model(Banana(), tmp_path))
+    for seeds, truncation in (([7, 0], None), ([7, 3], None), ([-1, 2**40], 0.5)):
+        drawn = exported.draw_latents(20_000, seeds, truncation)
+        np.testing.assert_array_equal(drawn, Banana().draw_latents(20_000, seeds, truncation))
+    images = exported.decode(exported.draw_latents(5, [9, 0]))
+    np.testing.assert_array_equal(images, exported.sample(5, seed=9))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="num_latents must be from 1 to 65536"):
+        exported.draw_latents(0, [9, 0])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="truncation must be a positive"):
+        exported.draw_latents(5, [9, 0], -1.0)
+
+
+def test_who_can_draw_latents_by_their_name_gets_no_signature_for_it(exported):
+    assert exported.draw_latents is None
 
 
 def test_a_model_without_any_method_is_refused(tmp_path):

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 import keras_gen.models
 from keras_gen.export import export_model, load_exported
+from keras_gen.latent import draw_latents
 from keras_gen.models import (
     AAE,
     AVB,
@@ -794,6 +795,9 @@ def test_an_exported_model_draws_what_the_model_draws(trained, tmp_path):
     images = exported.sample(5, seed=3)
     np.testing.assert_allclose(images, model.sample(5, seed=3), atol=1e-6)
     assert not np.array_equal(images, exported.sample(5, seed=4))
+    if "decode" in exported.description["signatures"]:
+        ours = draw_latents(exported, 5, seed=3)  # a warning would be an error
+        np.testing.assert_allclose(ours, draw_latents(model, 5, seed=3), rtol=1e-5, atol=1e-6)
 
 
 def test_configuration_keeps_the_arguments(build, untrained):

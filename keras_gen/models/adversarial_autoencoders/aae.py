@@ -61,6 +61,8 @@ class AAE(CodedModel):
         arXiv:1511.05644, section 2.
     """
 
+    latent_distribution = None  # one of several, or wider than N(0, I)
+
     def __init__(
         self,
         image_shape=(28, 28, 1),

@@ -12,10 +12,11 @@ class CodedModel(GenerativeModel):
 
     A subclass sets `image_shape`, `latent_dim`, `encoder`, from images to latents, and `decoder`,
     from latents to the logits of pixels in [0, 1]. The prior is N(0, I) unless it has another
-    `draw_latents`.
+    `draw_latents`, and `latent_distribution`.
     """
 
     value_range = (0.0, 1.0)
+    latent_distribution = "normal"
 
     def call(self, images, training=False):
         """Reconstructions of images `(B, H, W, C)`."""

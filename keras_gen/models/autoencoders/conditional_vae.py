@@ -105,6 +105,7 @@ class ConditionalVAE(GenerativeModel):
 
     value_range = (0.0, 1.0)
     conditional = True
+    latent_distribution = "normal"
 
     def __init__(
         self,

@@ -197,7 +197,7 @@ class StyleGAN(GrowingGAN):
         "paper": {"latent_dim": 512, "phase_images": 600_000},
         "small": {"latent_dim": 64, "phase_images": 12_000},
     }
-    latent_distribution = "mapped"  # w has no distribution that one could name
+    latent_distribution = "mapped"  # w's distribution is that of a network's outputs
 
     def __init__(
         self,
