@@ -93,8 +93,11 @@ def _flat(value, path="model"):
             yield from _flat(inner, f"{path}.{name}")
 
 
+_OF_RESUMING = ("--resume", "--no-resume", "--allow-changes", "--no-allow-changes")
+
+
 def command(recipe, argv, arguments):
-    """The command that repeats the run: with its flags, but those that say where files go.
+    """The command that repeats the run: its flags, but those of resuming and of where files go.
 
     For a run from Python, with a flag for every argument.
     """
@@ -110,6 +113,6 @@ def command(recipe, argv, arguments):
         flag = flags.pop(0)
         if flag in ("--out", "--export"):
             flags = flags[1:]
-        elif flag != "--resume" and not flag.startswith(("--out=", "--export=")):
+        elif flag not in _OF_RESUMING and not flag.startswith(("--out=", "--export=")):
             kept.append(flag)
     return shlex.join(["python", f"recipes/{recipe}.py", *kept])

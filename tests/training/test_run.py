@@ -496,7 +496,7 @@ def test_segments_cover_every_step_once_in_order(per_epoch):
     [
         (["/x/recipes/tiny.py"], "python recipes/tiny.py"),
         (
-            ["tiny.py", "--out", "a b", "--steps", "5", "--resume"],
+            ["tiny.py", "--out", "a b", "--steps", "5", "--resume", "--allow-changes"],
             "python recipes/tiny.py --steps 5",
         ),
         (
