@@ -54,6 +54,19 @@ METRICS = (
     "nll_of_the_true_density_nats",
     "images_per_second",
 )
+# What a brief table shows first, where a model has it; then the others, by the order above.
+HEADLINES = (
+    "progressed_accuracy",
+    "classification_error",
+    "nll_nats",
+    "elbo_nats",
+    "parzen_log_likelihood_nats",
+    "bits_per_dim",
+    "fd_mnist",
+    "fd_fashion_mnist",
+    "fd_factors",
+    "reconstruction_mse",
+)
 METRIC_ENDINGS = ("_loss", "_probability")
 METRIC_BEGINNINGS = ("kept_", "truncated_")  # and the name of a factor; that of a metric
 
@@ -66,6 +79,13 @@ def is_known(name):
 def metric_order(name):
     """A key that sorts names: the fixed ones in their order, then the others by name."""
     return (METRICS.index(name) if name in METRICS else len(METRICS), name)
+
+
+def headlines(names):
+    """At most two of a result's metrics, those that say most of what its model is for."""
+    own = [n for n in names if n != "images_per_second" and not n.startswith("baseline_")]
+    first = [name for name in HEADLINES if name in own]
+    return (first + sorted(set(own) - set(first), key=metric_order))[:2]
 
 
 def printed_name(name):

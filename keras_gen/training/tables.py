@@ -21,7 +21,7 @@ import re
 from collections import Counter
 
 from keras_gen.artifacts.files import write_atomic
-from keras_gen.training.metric_names import METRICS, metric_order, printed_name
+from keras_gen.training.metric_names import METRICS, headlines, metric_order, printed_name
 from keras_gen.training.speed_table import render_memory, render_speeds
 
 _OPENING = re.compile(r"^<!-- results:(\w+) -->[ \t]*$", re.MULTILINE)
@@ -205,11 +205,11 @@ def rewrite(pages):
 
 
 def _brief(results, published):
-    """A row for each recipe, no variants: two metrics, and what others found for those."""
+    """A row for each recipe, no variants: its headlines, and what others found for those."""
 
     def values(result):
-        own = [each for each in _values(result) if not each[0].startswith("baseline_")]
-        return own[:2]
+        metrics = result["metrics"]
+        return [(name, metrics[name]["value"]) for name in headlines(metrics)]
 
     def others(result):
         figures = reversed(published.get(result["recipe"], ()))  # the first of several counts
