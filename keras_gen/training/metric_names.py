@@ -83,9 +83,8 @@ def metric_order(name):
 
 def headlines(names):
     """At most two of a result's metrics, those that say most of what its model is for."""
-    own = [n for n in names if n != "images_per_second" and not n.startswith("baseline_")]
-    first = [name for name in HEADLINES if name in own]
-    return (first + sorted(set(own) - set(first), key=metric_order))[:2]
+    others = [n for n in METRICS if n != "images_per_second" and not n.startswith("baseline_")]
+    return [name for name in dict.fromkeys((*HEADLINES, *others)) if name in names][:2]
 
 
 def printed_name(name):
