@@ -37,7 +37,7 @@ def main(
         lu: keep the kernels of 1x1 convolutions as LU decompositions.
         conditional: learn the images of each class.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 15,000 where epochs is not given either.
+        steps: training steps in all; 60,000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
@@ -56,7 +56,7 @@ def main(
     run = Run("glow_mnist", arguments, family="flows", title="Glow", paper="arXiv:1807.03039")
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
-    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 15_000)
+    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 60_000)
     # Clipped: one image that a flow finds impossible has a gradient that outweighs all others.
     optimizer = keras.optimizers.Adam(warmed_cosine(4e-3, total), global_clipnorm=500.0)
 

@@ -32,7 +32,7 @@ def main(
         num_blocks: residual blocks of each network.
         margin: of the logit that pixels pass.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 5,000 where epochs is not given either.
+        steps: training steps in all; 16,000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
@@ -53,7 +53,7 @@ def main(
     )
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
-    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 5_000)
+    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size), 16_000)
     # Clipped: one image that a flow finds impossible has a gradient that outweighs all others.
     optimizer = keras.optimizers.Adam(warmed_cosine(4e-3, total), global_clipnorm=500.0)
 

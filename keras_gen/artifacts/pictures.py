@@ -119,7 +119,7 @@ def save_curves(rows, path, title):
     """Plots the columns of a history against the step, one panel for each unit.
 
     Where the first twentieth of the training would press the rest of it into a flat line, it runs
-    out of the panel.
+    out of the panel; so does one value in a hundred, which is then said in the panel.
 
     Args:
         rows: dicts with `step` and the logged values.
@@ -140,6 +140,10 @@ def save_curves(rows, path, title):
         axis.set_ylabel(_UNITS.get(unit, unit))
         if limits := _limits([[row[name] for row in rows] for name in members]):
             axis.set_ylim(limits)
+            kept = [row[name] for name in members for row in rows[len(rows) // 20 :]]
+            if min(kept) < limits[0] or max(kept) > limits[1]:
+                beyond = f"peaks from {min(kept):.4g} to {max(kept):.4g}"
+                axis.text(0.01, 0.03, beyond, transform=axis.transAxes, fontsize="small")
         axis.grid(alpha=0.3)
         axis.legend(loc="best", fontsize="small")
     axes[0].set_title(title)
@@ -153,12 +157,15 @@ def _limits(columns):
     Args:
         columns: lists of a value at each step.
     """
+    whole = [value for column in columns for value in column]
     rest = [value for column in columns for value in column[len(column) // 20 :]]
     low, high = min(rest), max(rest)
-    span = high - low
-    whole = [value for column in columns for value in column]
-    if not 0.0 < 2.0 * span < max(whole) - min(whole):
+    inner = np.quantile(rest, [0.005, 0.995])
+    if 0.0 < 10.0 * np.ptp(inner) < high - low:
+        low, high = inner
+    elif not 0.0 < 2.0 * (high - low) < max(whole) - min(whole):
         return None
+    span = high - low
     return low - 0.1 * span, high + 0.1 * span
 
 

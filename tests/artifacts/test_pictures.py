@@ -47,3 +47,19 @@ def test_curves_show_what_comes_after_the_start():
     assert pictures._limits([[2.0] * 50]) is None
     spike = [90.0] * 50 + [5000.0] + [90.0] * 50
     assert pictures._limits([spike]) is None  # later surprises stay in view
+
+
+def test_peaks_that_would_flatten_a_curve_run_out_of_the_panel_and_are_said(tmp_path, monkeypatch):
+    values = np.linspace(90.0, 80.0, 1000)
+    values[400] = 1e5
+    low, high = pictures._limits([values])
+    assert 75.0 < low < 80.0 and 89.0 < high < 95.0
+    texts = []
+    monkeypatch.setattr(
+        pictures,
+        "save_figure",
+        lambda figure, path: texts.extend(text.get_text() for text in figure.axes[0].texts),
+    )
+    rows = [{"step": step, "nll_nats": value} for step, value in enumerate(values)]
+    pictures.save_curves(rows, tmp_path / "curves.png", "Glow")
+    assert texts == ["peaks from 80 to 1e+05"]
