@@ -47,33 +47,25 @@ def main(
     arguments = dict(locals())
 
     # Imported here: --help answers without TensorFlow.
-    from keras.optimizers import Adam, schedules
-
     from keras_gen.data import load_or_stand_in, semi_supervised
     from keras_gen.export import export_model
     from keras_gen.metrics import save_reconstructions
     from keras_gen.metrics.codes import classification_error
     from keras_gen.metrics.conditional import save_class_grid
     from keras_gen.models import SemiSupervisedAAE
-    from keras_gen.training import Run, total_steps
+    from keras_gen.training import Run
 
     run = Run("semi_supervised_aae_mnist", arguments, **ABOUT)
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     train, test = (load_or_stand_in(data, split=split, **load) for split in ("train", "test"))
     shown = semi_supervised(train, num_labels, seed)
 
-    epochs = 50 if steps is None and epochs is None else epochs
-    total = total_steps(steps, epochs, train.steps_per_epoch(batch_size))
     with run.strategy.scope():
         sizes = (latent_dim, hidden_units, input_noise)
         model = SemiSupervisedAAE(train.example_shape, train.num_classes, *sizes)
-        # As in the recipe of the AAE: at a constant rate neither codes nor classes come to rest.
-        adams = [
-            Adam(schedules.CosineDecay(2e-4, total), beta_1=beta)
-            for beta in (0.9, 0.5, 0.5, 0.5, 0.9)
-        ]
-        model.compile(*adams, jit_compile=True)
-    run.fit(model, shown, batch_size=batch_size, steps=total, labels=True)
+        model.compile(jit_compile=True)
+    epochs = 50 if steps is None and epochs is None else epochs
+    run.fit(model, shown, batch_size=batch_size, steps=steps, epochs=epochs, labels=True)
 
     if run.is_chief:
         print(f"\nSavedModel: {export_model(model, run.export_folder)}")
