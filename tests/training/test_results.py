@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from keras_gen.training.metric_names import METRICS
+from keras_gen.training.metric_names import METRICS, headlines
 from keras_gen.training.results import record
 from keras_gen.training.tables import render_table, tables_differ, update_tables
 
@@ -232,6 +232,16 @@ def test_a_brief_table_has_a_line_for_each_recipe_and_the_first_published_figure
         "| 13 min, 2 cores of Xeon | `recipes/dcgan_mnist.py` "
         "| [arXiv:1511.06434](https://arxiv.org/abs/1511.06434) |",
     ]
+
+
+def test_headlines_say_what_a_model_is_for():
+    names = ["images_per_second", "baseline_nll_nats", "test_loss", "kd_mnist", "bce_per_pixel"]
+    assert headlines(names) == ["bce_per_pixel", "kd_mnist"]
+    assert headlines([*names, "fd_mnist", "progressed_accuracy"]) == [
+        "progressed_accuracy",
+        "fd_mnist",
+    ]
+    assert headlines(["images_per_second"]) == []
 
 
 @pytest.mark.parametrize(
