@@ -176,7 +176,8 @@ def update_spectral_norms(network):
 def _warmed_up(matrix, u):
     """`u` after the first power iterations, of arrays."""
     for _ in range(_WARM_UP):
-        moved = (matrix @ u) @ matrix
+        # `@` would warn of flags that BLAS sets on what lies beside a small matrix in a register.
+        moved = np.dot(np.dot(matrix, u), matrix)
         length = np.linalg.norm(moved)
         u = moved / length if length > 0.0 else u
     return u / np.linalg.norm(u)
