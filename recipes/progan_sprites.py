@@ -59,10 +59,10 @@ def main(
     load = {"image_size": (image_size, image_size), "strict": options.strict_data}
     train, test = (load_by_factor(data, split=each, **load) for each in ("train", "test"))
     with run.strategy.scope():
-        changes = {"filters": filters, "phase_images": phase_images, "group_size": group_size}
-        model = ProGAN.from_preset(
-            preset, train.example_shape, **changes, penalty_weight=penalty_weight
-        )
+        changes = {"filters": filters, "phase_images": phase_images}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        changes |= {"group_size": group_size, "penalty_weight": penalty_weight}
+        model = ProGAN.from_preset(preset, train.example_shape, **changes)
         model.compile()
     steps = 8_000 if steps is None and epochs is None else steps
     extra = [StageGrids(run.folder / "stages", seed)] if run.is_chief else []

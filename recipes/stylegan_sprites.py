@@ -62,8 +62,10 @@ def main(
     load = {"image_size": (image_size, image_size), "strict": options.strict_data}
     train, test = (load_by_factor(data, split=each, **load) for each in ("train", "test"))
     with run.strategy.scope():
-        changes = {"mapping_layers": mapping_layers, "mixing_probability": mixing_probability}
-        changes |= {"filters": filters, "phase_images": phase_images, "r1_weight": r1_weight}
+        changes = {"filters": filters, "phase_images": phase_images}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        changes |= {"mixing_probability": mixing_probability, "mapping_layers": mapping_layers}
+        changes["r1_weight"] = r1_weight
         model = StyleGAN.from_preset(preset, train.example_shape, **changes)
         model.compile()
     steps = 6_000 if steps is None and epochs is None else steps

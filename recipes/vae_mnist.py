@@ -49,13 +49,15 @@ def main(
     # Imported here: --help answers without TensorFlow.
     import keras
 
-    from keras_gen.data import binarize, load_or_stand_in
+    from keras_gen.data import binarize, check_pixels, load_or_stand_in
     from keras_gen.export import export_model
     from keras_gen.latent import draw_manifold, save_manifold
     from keras_gen.metrics import likelihood_metrics, save_reconstructions
     from keras_gen.models import VAE
     from keras_gen.training import Run, WarmUp
 
+    if likelihood != "bernoulli":  # which takes grey pixels, too, as intensities
+        check_pixels(likelihood, binarization)
     run = Run("vae_mnist", arguments, family="autoencoders", title="VAE", paper="arXiv:1312.6114")
     load = {"image_size": image_size, "value_range": (0.0, 1.0), "strict": options.strict_data}
     splits = [load_or_stand_in(data, split=split, **load) for split in ("train", "test")]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from keras_gen.__main__ import COMMANDS, main
 from keras_gen.export import export_model
-from keras_gen.models import DCGAN
+from keras_gen.models import DCGAN, ConditionalGAN
 
 SMALL = {
     "evaluate": ["--data", "digits", "--extractor", "pixels", "--num-images", "50"],
@@ -155,3 +155,13 @@ def test_arithmetic_takes_classes_of_a_model_that_encodes(tmp_path, monkeypatch)
     assert chosen.tolist() == [1, 2]
     with pytest.raises(ValueError, match="the classes are zero, one"):
         explore._examples(None, "plus", ("class:two",), "digits", 0)
+
+
+def test_a_conditional_model_needs_a_label(tmp_path, capsys):
+    path = tmp_path / "model.keras"
+    ConditionalGAN((8, 8, 1), num_classes=3, latent_dim=2).save(path)
+    shown = failure(capsys, "interpolate", path, "--out", tmp_path / "picture.png")
+    assert "takes labels: hold the class fixed" in shown and "--label" in shown
+    assert call("interpolate", path, tmp_path / "picture.png", "--label", "2") == 0
+    out = tmp_path / "other.png"
+    assert "label=3" in failure(capsys, "traverse", path, "--label", "3", "--out", out)

@@ -23,6 +23,7 @@ def interpolate(
     steps: int = 31,
     method: Literal["spherical", "linear"] = "spherical",
     seed: int = 0,
+    label: int | None = None,
     out: pathlib.Path = pathlib.Path("interpolation.png"),
     overwrite: bool = False,
 ):
@@ -34,6 +35,7 @@ def interpolate(
         steps: latents on each, both ends included.
         method: spherical keeps the norm that the prior's latents have; linear cuts through.
         seed: decides the latents.
+        label: the class that all images are of; a conditional model needs it.
         out: the picture; the GIF and the JSON are named after it.
         overwrite: replace them.
     """
@@ -41,7 +43,7 @@ def interpolate(
     import_tensorflow()
     from keras_gen import latent
 
-    source, loaded = load_model(model)
+    source, loaded = load_model(model, label)
     _check_at_least_one(pairs=pairs)
     latents = latent.draw_latents(loaded, 2 * pairs, seed)
     result = latent.interpolate(loaded, latents[:pairs], latents[pairs:], steps, method)
@@ -55,6 +57,7 @@ def traverse(
     coordinates: tuple[int, ...] = (0, 1, 2, 3, 4, 5),
     values: tuple[float, ...] = (),
     seed: int = 0,
+    label: int | None = None,
     out: pathlib.Path = pathlib.Path("traversal.png"),
     overwrite: bool = False,
 ):
@@ -65,6 +68,7 @@ def traverse(
         coordinates: indices of the coordinates, a row each.
         values: what the coordinate takes. Default: quantiles of the prior from 0.02 to 0.98.
         seed: decides the latent to start from.
+        label: the class that all images are of; a conditional model needs it.
         out: the picture; the GIF and the JSON are named after it.
         overwrite: replace them.
     """
@@ -72,7 +76,7 @@ def traverse(
     import_tensorflow()
     from keras_gen import latent
 
-    source, loaded = load_model(model)
+    source, loaded = load_model(model, label)
     result = latent.traverse(loaded, coordinates, values or None, seed=seed)
     latent.save_traversal(result, loaded.value_range, files[".png"], files[".gif"])
     _finish(files, source, coordinates=coordinates, values=result.values, seed=seed)
@@ -81,6 +85,7 @@ def traverse(
 def manifold(
     model: Model,
     side: int = 20,
+    label: int | None = None,
     out: pathlib.Path = pathlib.Path("manifold.png"),
     overwrite: bool = False,
 ):
@@ -89,6 +94,7 @@ def manifold(
     Args:
         model: a folder of saved_models/, a version in it, a run folder or a .keras file.
         side: images in a row and in a column.
+        label: the class that all images are of; a conditional model needs it.
         out: the picture; the JSON is named after it.
         overwrite: replace them.
     """
@@ -96,7 +102,7 @@ def manifold(
     import_tensorflow()
     from keras_gen import latent
 
-    source, loaded = load_model(model)
+    source, loaded = load_model(model, label)
     result = latent.draw_manifold(loaded, side)
     latent.save_manifold(result, loaded.value_range, files[".png"])
     _finish(files, source, values=result.values)
@@ -109,6 +115,7 @@ def arithmetic(
     base: tuple[str, ...],
     data: str | None = None,
     seed: int = 0,
+    label: int | None = None,
     out: pathlib.Path = pathlib.Path("arithmetic.png"),
     overwrite: bool = False,
 ):
@@ -126,6 +133,7 @@ def arithmetic(
         base: examples that are to get it.
         data: the data whose classes are meant, if they are.
         seed: of the samples, and of the noise that makes the result's neighbours.
+        label: the class that all images are of; a conditional model needs it.
         out: the picture; the JSON is named after it.
         overwrite: replace them.
     """
@@ -133,7 +141,7 @@ def arithmetic(
     import_tensorflow()
     from keras_gen import latent
 
-    source, loaded = load_model(model)
+    source, loaded = load_model(model, label)
     named = {"plus": plus, "minus": minus, "base": base}
     examples = [_examples(loaded, *each, data, seed) for each in named.items()]
     result = latent.latent_arithmetic(loaded, *examples, seed=seed)
@@ -143,12 +151,13 @@ def arithmetic(
 
 def truncate(
     model: Model,
-    thresholds: tuple[float, ...] = (2.0, 1.0, 0.5, 0.04),
+    thresholds: tuple[float, ...] = (),
     num_images: int = 2000,
     data: str | None = None,
     extractor: str | None = None,
     split: str = "test",
     seed: int = 0,
+    label: int | None = None,
     out: pathlib.Path = pathlib.Path("truncation.png"),
     overwrite: bool = False,
 ):
@@ -156,12 +165,14 @@ def truncate(
 
     Args:
         model: a folder of saved_models/, a version in it, a run folder or a .keras file.
-        thresholds: bounds on the latents' magnitude; no bound comes first in any case.
+        thresholds: bounds on the latents' magnitude, of a StyleGAN factors towards their mean; no
+            truncation comes first in any case. Default: 2 1 0.5 0.04, and 0.7 0.5 0.3 0.1.
         num_images: samples at each point of the curve.
         data: the data to measure precision and recall against. Default: no curve.
         extractor: as for `evaluate`.
         split: the split to measure against.
         seed: decides the latents.
+        label: the class that all images are of; a conditional model needs it.
         out: the picture; the curve and the JSON are named after it.
         overwrite: replace them.
     """
@@ -170,8 +181,8 @@ def truncate(
     import_tensorflow()
     from keras_gen import latent
 
-    source, loaded = load_model(model)
-    thresholds = (None, *thresholds)
+    source, loaded = load_model(model, label)
+    thresholds = (None, *(thresholds or latent.default_thresholds(loaded)))
     result = latent.sample_truncated(loaded, thresholds, num_images=12, seed=seed)
     latent.save_truncation(result, loaded.value_range, files[".png"])
     if data is None:
@@ -195,6 +206,7 @@ def project(
     learning_rate: float = 0.1,
     prior_weight: float = 0.0,
     seed: int = 0,
+    label: int | None = None,
     out: pathlib.Path = pathlib.Path("projection.png"),
     overwrite: bool = False,
 ):
@@ -210,6 +222,7 @@ def project(
         learning_rate: of Adam.
         prior_weight: weight of the penalty for leaving the prior.
         seed: decides the starts.
+        label: the class that all images are of; a conditional model needs it.
         out: the picture; the JSON is named after it.
         overwrite: replace them.
     """
@@ -217,7 +230,7 @@ def project(
     import_tensorflow()
     from keras_gen import latent
 
-    source, loaded = load_model(model)
+    source, loaded = load_model(model, label)
     targets = load_images(data, split, loaded, num_images).examples[:num_images]
     result = latent.project(
         loaded,

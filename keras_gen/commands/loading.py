@@ -23,8 +23,20 @@ def import_tensorflow():
             raise
 
 
-def load_model(path):
-    """`(path, model)`: which file it came from, and what has `sample` and `value_range`."""
+def load_model(path, label=None):
+    """`(path, model)`: which file it came from, and what has `sample` and `value_range`.
+
+    With a label a conditional model has its class held fixed: see `keras_gen.latent.of_class`.
+    """
+    source, model = _load(path)
+    if label is None:
+        return source, model
+    from keras_gen.latent import of_class
+
+    return source, of_class(model, label)
+
+
+def _load(path):
     if not path.exists():
         raise FileNotFoundError(
             f"{path}: there is nothing. Give a folder of saved_models/, a run folder or a "

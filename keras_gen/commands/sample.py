@@ -27,7 +27,8 @@ def sample(
         out: picture.png for one grid, images.npz for an array, or a folder for single pictures.
         num_images: how many images.
         seed: an integer for the same images each time. Default: fresh ones, whose seed is said.
-        truncation: bound on the latents' magnitude, for typical over varied images. Default: none.
+        truncation: bound on the latents' magnitude, of a StyleGAN the factor towards their mean,
+            for typical over varied images. Default: none.
         labels: classes, for a conditional model; they are repeated in turn until there are enough.
             Default: drawn at random.
         format: grid, npz, or png (single pictures in a folder). Default: what --out ends in.

@@ -88,7 +88,8 @@ class ExportedModel:
             seed: an integer of 64 bits for the same images each time; None for fresh ones.
             labels: integers `(N,)`, for a conditional model: the class of each image. None to
                 draw them uniformly.
-            truncation: None, or a bound on the latents' magnitude.
+            truncation: None, or what `description["truncation_kind"]` says: a bound on the latents'
+                magnitude, or a factor by which they are drawn towards their mean.
 
         Returns:
             float32 `(N, H, W, C)` in `value_range`: those that the model's own `sample` gives.

@@ -137,7 +137,8 @@ def _describe(model, signatures, note):
         "image_shape": list(getattr(model, "image_shape", None) or []) or None,
         "latent_dim": getattr(model, "latent_dim", None),
         "latent_distribution": getattr(model, "latent_distribution", None),
-        "num_classes": getattr(model, "num_classes", None),
+        "num_classes": model.num_classes if getattr(model, "conditional", False) else None,
+        "truncation_kind": getattr(model, "truncation_kind", None),
         "max_images": MAX_IMAGES,
         "signatures": {
             name: {

@@ -1,6 +1,6 @@
 """Tools for latent spaces of any model: interpolation, arithmetic, directions."""
 
-from keras_gen.latent.access import decode_in_chunks, encode_in_chunks
+from keras_gen.latent.access import decode_in_chunks, encode_in_chunks, of_class
 from keras_gen.latent.arithmetic import Arithmetic, latent_arithmetic
 from keras_gen.latent.ascent import Ascent, ascend, move_by_ascent
 from keras_gen.latent.control import study_control
@@ -51,7 +51,13 @@ from keras_gen.latent.styles import (
     save_style_truncation,
 )
 from keras_gen.latent.traversal import Traversal, traverse
-from keras_gen.latent.truncation import Truncation, sample_truncated, truncation_curve
+from keras_gen.latent.truncation import (
+    Truncation,
+    default_thresholds,
+    sample_truncated,
+    truncation_curve,
+    truncation_kind,
+)
 
 __all__ = [
     "Arithmetic",
@@ -67,6 +73,7 @@ __all__ = [
     "Truncation",
     "ascend",
     "decode_in_chunks",
+    "default_thresholds",
     "draw_latents",
     "draw_manifold",
     "encode_in_chunks",
@@ -83,6 +90,7 @@ __all__ = [
     "move",
     "move_by_ascent",
     "nearest_neighbours",
+    "of_class",
     "prior_quantiles",
     "project",
     "project_out",
@@ -105,4 +113,5 @@ __all__ = [
     "traverse",
     "truncated_normal",
     "truncation_curve",
+    "truncation_kind",
 ]

@@ -1,10 +1,14 @@
 """What every latent tool asks of a model: what it can do, and its results in bounded memory.
 
 A model is anything with `decode(latents)`, `latent_dim` and `value_range`, and for some tools
-`encode(images)`: the models of this suite, and exported ones.
+`encode(images)`: the models of this suite, and exported ones. A conditional model, whose `decode`
+takes labels too, is one with its class held fixed: see `of_class`.
 """
 
+import inspect
+
 import numpy as np
+import tensorflow as tf
 
 CHUNK = 256  # latents or images that pass through a network at a time
 
@@ -41,6 +45,84 @@ def require(model, purpose, *names):
                 f"{purpose} needs {name}, which model={type(model).__name__} does not have. "
                 f"{REMEDIES[name]}"
             )
+        if name in ("decode", "encode") and takes_labels(model, name):
+            raise ValueError(
+                f"{purpose} moves latents alone, and {name} of model={type(model).__name__} takes "
+                "labels: hold the class fixed, by latent.of_class(model, label) or by --label."
+            )
+
+
+def takes_labels(model, method):
+    """Whether a method of the model, such as `"decode"`, wants labels beside its first argument."""
+    description = getattr(model, "description", None)
+    if isinstance(description, dict):
+        return "labels" in description.get("signatures", {}).get(method, {}).get("inputs", {})
+    if not getattr(model, "conditional", False) or not has(model, method):
+        return False
+    return "labels" in inspect.signature(getattr(model, method)).parameters
+
+
+def of_class(model, label):
+    """A conditional model with its class held fixed, for tools that know latents alone.
+
+    Args:
+        model: a conditional model of this suite, or an exported one.
+        label: an integer from 0 to num_classes - 1.
+
+    Returns:
+        What stands for the model: `decode`, `encode` and `sample` are those of the class, and all
+        else is the model's own.
+
+    Raises:
+        ValueError: the model takes no labels, or has no such class.
+    """
+    if not any(takes_labels(model, name) for name in ("decode", "sample")):
+        raise ValueError(f"label={label!r}: model={type(model).__name__} takes no labels.")
+    if not isinstance(label, int | np.integer) or not 0 <= label < model.num_classes:
+        raise ValueError(f"label={label!r}: give an integer from 0 to {model.num_classes - 1}.")
+    return _OfClass(model, label)
+
+
+class _OfClass:
+    conditional = False
+
+    def __init__(self, model, label):
+        self._model, self._label = model, label
+        description = getattr(model, "description", None)
+        if isinstance(description, dict):
+            description = {**description, "signatures": _without_labels(description["signatures"])}
+        self.description = description
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    @property
+    def encode(self):
+        """The model's own, of images of the class; None where it has none."""
+        return self._with_labels("encode") if has(self._model, "encode") else None
+
+    def decode(self, latents):
+        """Images of the class, of latents `(B, latent_dim)`."""
+        return self._with_labels("decode")(latents)
+
+    def sample(self, num_images, seed=None, truncation=None):
+        """Draws images of the class: the model's own of so many equal labels."""
+        labels = np.full(num_images, self._label, "int32")
+        return self._model.sample(num_images, seed=seed, labels=labels, truncation=truncation)
+
+    def _with_labels(self, name):
+        method = getattr(self._model, name)
+        if not takes_labels(self._model, name):
+            return method
+        return lambda batch: method(batch, tf.fill((tf.shape(batch)[0],), self._label))
+
+
+def _without_labels(signatures):
+    return {
+        name: spec
+        | {"inputs": {key: each for key, each in spec["inputs"].items() if key != "labels"}}
+        for name, spec in signatures.items()
+    }
 
 
 def check_count(name, value, least=1):

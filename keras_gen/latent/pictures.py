@@ -124,14 +124,14 @@ def save_truncation(result, value_range, path, title="Truncation"):
         path: where to, PNG. At each threshold the first images are shown.
         title: the figure's title.
     """
+    sign = "factor" if result.kind == "factor" else "|z| \N{LESS-THAN OR EQUAL TO}"
     save_labelled_grid(
         result.images[:, :MOST_IMAGES],
         value_range,
         path,
         title=title,
         row_labels=[
-            "no truncation" if each is None else f"|z| \N{LESS-THAN OR EQUAL TO} {each:g}"
-            for each in result.thresholds
+            "no truncation" if each is None else f"{sign} {each:g}" for each in result.thresholds
         ],
     )
 

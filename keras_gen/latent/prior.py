@@ -5,6 +5,7 @@ For the others they are drawn here, from the distribution that the description n
 that the model itself would draw.
 """
 
+import inspect
 import warnings
 
 import numpy as np
@@ -77,6 +78,11 @@ def draw_latents(model, num_latents, seed=0, truncation=None):
         _check_threshold("truncation", truncation)
     if getattr(model, "draw_latents", None) is not None:
         extra = () if truncation is None else (truncation,)
+        if extra and "truncation" not in inspect.signature(model.draw_latents).parameters:
+            raise ValueError(
+                f"truncation={truncation!r}: {type(model).__name__} cannot truncate its latents; "
+                "leave it out."
+            )
         return np.array(model.draw_latents(num_latents, pair, *extra), "float32")
     shape = (num_latents, model.latent_dim)
     if latent_distribution(model) == "uniform":

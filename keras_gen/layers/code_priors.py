@@ -16,7 +16,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.layers.checks import check_positive
+from keras_gen.layers.checks import check_choice, check_positive
 from keras_gen.layers.priors import sample_latents
 
 _NODES = 2000  # of the quadrature along the roll; at least a tenth of them on a stretch
@@ -137,7 +137,8 @@ def _drawn_parts(parts, count, num_parts, seed):
     if parts is None:
         return drawn
     parts = tf.cast(parts, "int32")
-    return tf.where(parts < 0, drawn, parts)
+    # The look-up fails where there is no such part; a label would else be taken for another class.
+    return tf.gather(tf.range(num_parts), tf.where(parts < 0, drawn, parts))
 
 
 CODE_PRIORS = ("normal", "mixture", "swiss_roll")
@@ -155,8 +156,7 @@ def code_prior(name, latent_dim, scale, num_parts=10):
     Raises:
         ValueError: no such prior, another latent_dim than 2 in the plane, or scale not positive.
     """
-    if name not in CODE_PRIORS:
-        raise ValueError(f"prior={name!r}: give one of {', '.join(CODE_PRIORS)}.")
+    check_choice("prior", name, CODE_PRIORS)
     check_positive(latent_dim=latent_dim)
     if not scale > 0.0:
         raise ValueError(f"prior_scale={scale!r}: give a positive number.")

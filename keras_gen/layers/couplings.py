@@ -19,7 +19,7 @@ import numpy as np
 from keras import ops
 
 from keras_gen.layers.bijectors import Bijector, sum_over_example
-from keras_gen.layers.checks import check_positive
+from keras_gen.layers.checks import check_choice, check_positive
 from keras_gen.layers.rational_quadratic import MIN_BIN, rational_quadratic
 
 MASKS = ("channels", "checkerboard")
@@ -43,8 +43,7 @@ class Coupling(Bijector):
 
     def __init__(self, build_network, mask="channels", reverse=False, **kwargs):
         super().__init__(**kwargs)
-        if mask not in MASKS:
-            raise ValueError(f"mask={mask!r}: give one of {', '.join(MASKS)}.")
+        check_choice("mask", mask, MASKS)
         self.build_network, self.mask, self.reverse = build_network, mask, reverse
 
     def build(self, input_shape):

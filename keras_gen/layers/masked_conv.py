@@ -29,7 +29,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.layers.checks import check_positive
+from keras_gen.layers.checks import check_choice, check_positive
 
 MASK_TYPES = ("A", "B", "vertical_A", "vertical_B")
 # Channels from which on an image is padded before the convolution and not by it: up to 1.8 times as
@@ -117,8 +117,7 @@ class MaskedConv2D(keras.layers.Layer):
         odd = [isinstance(size, int | np.integer) and size > 0 and size % 2 == 1 for size in sizes]
         if len(sizes) != 2 or not all(odd):
             raise ValueError(f"kernel_size={kernel_size!r}: give one or two odd integers.")
-        if mask_type not in MASK_TYPES:
-            raise ValueError(f"mask_type={mask_type!r}: give one of {', '.join(MASK_TYPES)}.")
+        check_choice("mask_type", mask_type, MASK_TYPES)
         vertical = mask_type.startswith("vertical")
         if colors > 1 and vertical:
             raise ValueError(f"colors={colors!r}: vertical masks take 1.")

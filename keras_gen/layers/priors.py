@@ -2,15 +2,14 @@
 
 import tensorflow as tf
 
+from keras_gen.layers.checks import check_choice
+
 LATENT_DISTRIBUTIONS = ("normal", "uniform", "spherical")
 
 
 def check_latent_distribution(distribution):
     """Raises ValueError unless `distribution` is one of `LATENT_DISTRIBUTIONS`."""
-    if distribution not in LATENT_DISTRIBUTIONS:
-        raise ValueError(
-            f"latent_distribution={distribution!r}: give one of {', '.join(LATENT_DISTRIBUTIONS)}."
-        )
+    check_choice("latent_distribution", distribution, LATENT_DISTRIBUTIONS)
 
 
 def sample_latents(distribution, shape, seed, truncation=None):

@@ -33,12 +33,15 @@ class GenerativeModel(keras.Model):
         value_range: `(low, high)` of the images that the model takes and gives.
         batches_per_step: how many batches one `train_step` uses. A training batch holds
             that many times the batch size; see `split_batches`.
+        truncation_kind: what `truncation` is in sampling: a `"bound"` on the magnitude of latents,
+            or a `"factor"` by which they are drawn towards their mean.
         conditional: whether the model takes labels: it then has `num_classes`, trains on batches
             `(images, labels)`, and `sample` without labels draws them uniformly.
     """
 
     value_range = (-1.0, 1.0)
     batches_per_step = 1
+    truncation_kind = "bound"
     conditional = False
 
     def __new__(cls, *args, **kwargs):
@@ -51,7 +54,9 @@ class GenerativeModel(keras.Model):
         bound = inspect.signature(cls.__init__).bind(model, *args, **kwargs)
         bound.apply_defaults()
         arguments = dict(list(bound.arguments.items())[1:])  # without self
-        arguments |= arguments.pop("kwargs", {})
+        others = arguments.pop("kwargs", {})
+        _refuse_unnamed(cls, others)
+        arguments |= others
         vars(model)["_constructor_arguments"] = arguments
         return model
 
@@ -318,7 +323,7 @@ class GenerativeModel(keras.Model):
             ValueError: labels that are missing, not wanted or of another shape.
         """
         if self.conditional != (labels is not None):
-            remedy = "needs one for each image" if self.conditional else "takes none"
+            remedy = "needs one for each image" if self.conditional else "is unconditional"
             raise ValueError(f"labels={labels!r}: {type(self).__name__} {remedy}.")
         if not self.conditional:
             return []
@@ -327,6 +332,11 @@ class GenerativeModel(keras.Model):
             raise ValueError(f"labels of shape {labels.shape}: give integers (B,).")
         classes = tf.range(self.num_classes)
         return [tf.gather(classes, tf.cast(labels, "int32"), name="labels_must_be_in_range")]
+
+    def checked(self, batch):
+        """A training batch `(images, labels)`, its labels checked as `conditions` does."""
+        images, labels = batch
+        return images, *self.conditions(labels)
 
     def sampling_conditions(self, labels, num_images, seed):
         """The same for sampling, where a conditional model's missing labels are drawn."""
@@ -340,7 +350,8 @@ class GenerativeModel(keras.Model):
         Args:
             num_images: how many, N.
             seed: an integer for the same images each time; None for fresh ones.
-            labels: must be None: this model is unconditional.
+            labels: of a conditional model the class of each image, integers `(N,)`; None to draw
+                them uniformly. None of an unconditional one.
             truncation: as in `draw_latents`; None for none.
 
         Returns:
@@ -350,9 +361,9 @@ class GenerativeModel(keras.Model):
             ValueError: an argument is none of the above.
         """
         check_positive(num_images=num_images)
-        if labels is not None:
-            raise ValueError(f"labels: {type(self).__name__} is unconditional; leave labels out.")
-        return self.sample_in_chunks(self.draw_latents(num_images, sampling_seed(seed), truncation))
+        seed = sampling_seed(seed)
+        conditions = self.sampling_conditions(labels, num_images, seed)
+        return self.sample_in_chunks(self.draw_latents(num_images, seed, truncation), *conditions)
 
     def sample_in_chunks(self, latents, *conditions, decode=None):
         """Decodes latents a bounded number at a time; each image depends on its own rows alone.
@@ -373,12 +384,53 @@ class GenerativeModel(keras.Model):
         return tf.concat(chunks, axis=0)
 
 
+def _refuse_unnamed(cls, arguments):
+    """Raises TypeError for an argument that a model of this package does not name.
+
+    `**kwargs` hands it to the parent, which may take it for something that the model does in
+    another way: it would be kept and have no effect. Classes from elsewhere may hand on what they
+    like.
+    """
+    unnamed = sorted(set(arguments) - {"name", "dtype", "trainable"})
+    if unnamed and cls.__init__.__module__.split(".")[0] == __name__.split(".")[0]:
+        named = ", ".join(list(inspect.signature(cls.__init__).parameters)[1:-1])
+        raise TypeError(f"{cls.__name__} takes no {', '.join(unnamed)}: it takes {named}.")
+
+
 def check_image_shape(image_shape):
     """Raises ValueError unless it is `(H, W, C)` of positive integers; gives the tuple."""
     shape = tuple(image_shape) if isinstance(image_shape, list | tuple) else ()
     if len(shape) != 3 or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
         raise ValueError(f"image_shape={image_shape!r}: give (H, W, C), three positive integers.")
     return shape
+
+
+def chosen_exemplars(images, count, image_shape, value_range):
+    """The first `count` of images that a model is to keep, all over again where they run out.
+
+    Args:
+        images: `(N, H, W, C)` in `value_range`, at least one.
+        count: how many are kept.
+        image_shape: `(H, W, C)`.
+        value_range: `(low, high)`.
+
+    Returns:
+        float32 `(count, H, W, C)`.
+
+    Raises:
+        ValueError: no image, another shape, or values outside the range.
+    """
+    images, (low, high) = np.asarray(images, "float32"), value_range
+    if images.shape[1:] != tuple(image_shape) or not len(images):
+        shape = ", ".join(map(str, image_shape))
+        raise ValueError(f"images of shape {images.shape}: give at least one, (N, {shape}).")
+    slack = 0.01 * (high - low)
+    if images.min() < low - slack or images.max() > high + slack:
+        raise ValueError(
+            f"images with values from {images.min():g} to {images.max():g}: scale them to "
+            f"({low:g}, {high:g})."
+        )
+    return images[np.arange(count) % len(images)]
 
 
 def sampling_seed(seed):

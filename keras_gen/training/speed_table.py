@@ -1,56 +1,175 @@
 """The tables of speed and memory in README and docs.
 
-That of speed comes from `results/benchmarks.json`, which `python -m benchmarks.run` writes; that of
-memory from the results of recipes.
+Those of speed come from what the programs of `benchmarks/` write to results/: in `comparisons` a
+title, the ways that took turns and the rate of each in every round. Ratios are taken within rounds,
+and are printed as their median, with the least and the most. The table of memory comes from the
+results of recipes.
 """
+
+import statistics
+
+from keras_gen.training.markdown import line, table
+
+_LOOP = "tf.function loop"  # the opponent that first steps are compared with
+
+
+def ratios(ours, theirs):
+    """How many times as large ours was: `(median, least, most)` of the rounds' ratios."""
+    each = [a / b for a, b in zip(ours, theirs, strict=True)]
+    return statistics.median(each), min(each), max(each)
 
 
 def render_speeds(benchmarks):
-    """Markdown of what the benchmarks found: a row for each way of each comparison.
+    """Markdown of `results/benchmarks.json`: a table for each comparison and precision."""
+    return "\n\n".join(render_comparison(each) for each in benchmarks["comparisons"])
+
+
+def render_comparison(comparison):
+    """Markdown of a comparison: a row for each way, ours first, and ratios in a column for each of
+    ours.
 
     Args:
-        benchmarks: the contents of `results/benchmarks.json`.
+        comparison: one of `comparisons` in `results/benchmarks.json`.
 
     Returns:
-        A table, ours first in each comparison, and how it was measured.
+        A heading, a table, and how it was measured.
     """
-    lines = [
-        "| What, precision | Way | a second | ours / it (least, most) | first step | peak memory |",
-        "| --- " * 6 + "|",
-    ]
-    for comparison in benchmarks["comparisons"]:
-        title = f"{comparison['title']}, {comparison['precision']}"
-        for number, way in enumerate(comparison["ways"]):
-            alone = way["peak_memory_mib"] is not None
-            cells = [
-                "" if number else title,
-                way["way"],
-                f"{way['rate']:,.0f}" if way["rate"] >= 100 else f"{way['rate']:.3g}",
-                "{:.2f} ({:.2f}, {:.2f})".format(*way["ratio"]) if number else "",
-                f"{way['first_step_seconds']:.0f} s" if alone else "",
-                f"{way['peak_memory_mib']:,.0f} MiB" if alone else "",
-            ]
-            lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "How each was measured:", ""]
-    lines += [_protocol(comparison) for comparison in benchmarks["comparisons"]]
-    return "\n".join(lines)
+    ways = comparison["ways"]
+    loop = next((way["first_step_seconds"] for way in ways if way["way"] == _LOOP), None)
+
+    def of_loop(way):
+        own = way["first_step_seconds"]
+        return f"{ratios(own, loop)[0]:.2f}" if own and loop and way["way"] != _LOOP else ""
+
+    def share(way):
+        return way["flops"] * statistics.median(way["rates"]) / comparison["matmul_flops"]
+
+    columns = {
+        "Way": lambda way: way["way"],
+        "a second": lambda way: _rate(way["rates"]),
+        "first step": _cell("first_step_seconds", lambda each: f"{statistics.median(each):.1f} s"),
+        "of the loop's": of_loop,
+        "peak memory": _cell("peak_memory_mib", "{:,.0f} MiB".format),
+        "parameters": _cell("parameters", "{:,}".format),
+        "MFLOP each": _cell("flops", lambda each: f"{each / 1e6:,.3g}"),
+        "of the matmul peak": lambda way: f"{share(way):.0%}" if way["flops"] else "",
+    }
+    for ours in filter(_is_ours, ways):
+        columns[f"{ours['way']} / it"] = _over(ours["rates"])
+    title = f"**{comparison['title']}, {comparison['precision']}**"
+    return "\n".join([title, "", *table(columns, ways), "", _protocol(comparison)])
+
+
+def _is_ours(way):
+    return way["way"].startswith("keras_gen")
+
+
+def _over(rates):
+    """A column: how many times as fast ours was as an opponent."""
+    return lambda way: "" if _is_ours(way) else _spread(ratios(rates, way["rates"]))
+
+
+def _cell(name, text):
+    return lambda way: "" if way[name] is None else text(way[name])
+
+
+def _spread(found, digits=2):
+    return "{:.{d}f} ({:.{d}f} to {:.{d}f})".format(*found, d=digits)
+
+
+def _rate(rates):
+    rate = statistics.median(rates)
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def _protocol(comparison):
-    machine, ours = comparison["machine"], comparison["ways"][0]
+    starts = max(len(way["first_step_seconds"] or ()) for way in comparison["ways"])
     text = (
-        f"- {comparison['title']}, {comparison['precision']}: {comparison['rounds']} rounds, turns "
-        f"of about {comparison['seconds']:g} s, medians of ratios within rounds; "
-        f"{machine['cores']} cores of {machine['processor']}, TensorFlow "
-        f"{comparison['versions']['tensorflow']}, PyTorch {comparison['versions']['torch']}"
+        f"{comparison['rounds']} rounds, turns of about {comparison['seconds']:g} s; first steps: "
+        f"medians of {starts}; {comparison['matmul_flops'] / 1e9:,.0f} GFLOP/s of matrix products; "
+        f"{_where(comparison)}, PyTorch {comparison['versions']['torch']}."
     )
-    if ours["flops"]:
-        share = ours["flops"] * ours["rate"] / comparison["matmul_flops"]
-        text += (
-            f"; {ours['flops'] / 1e6:,.3g} MFLOP for an image or point, {share:.0%} of the "
-            f"{comparison['matmul_flops'] / 1e9:,.0f} GFLOP/s of matrix products"
-        )
-    return text + "."
+    if comparison["note"]:
+        text = f"{comparison['note']} {text}"
+    if comparison["failed"]:
+        text += f" Failed: {'; '.join(comparison['failed'])}."
+    return text
+
+
+def _where(measured):
+    machine = measured["machine"]
+    return (
+        f"{machine['cores']} cores of {machine['processor']}, load {measured['load_average'][0]:.1f} "
+        f"before, TensorFlow {measured['versions']['tensorflow']}"
+    )
+
+
+def render_sampling(sampling):
+    """Markdown of `results/pixel_sampling.json`: rates, and ours over each other way of drawing."""
+    batches, opponents = sampling["comparisons"], sampling["opponents"]
+    ways = [way["way"] for way in batches[0]["ways"]]
+    rates = {each["title"]: {way["way"]: way["rates"] for way in each["ways"]} for each in batches}
+    columns = {"Images": lambda title: title}
+    columns |= {way: lambda title, way=way: _rate(rates[title][way]) for way in ways}
+    lines = ["Images a second:", "", *table(columns, rates), "", "Times as fast:", ""]
+    lines += [line(["Images", "Ours", *opponents]), line(["---"] * (2 + len(opponents)))]
+    for title, found in rates.items():
+        for ours in (way for way in ways if way not in opponents):
+            each = (_spread(ratios(found[ours], found[way]), 0) for way in opponents)
+            lines.append(line([title, ours, *each]))
+    protocol = (
+        f"{sampling['rounds']} rounds; the whole network's pixels are timed on the first "
+        f"{sampling['pixels']}, {sampling['chunk']} images at most at a time; {_where(sampling)}."
+    )
+    return "\n".join([*lines, "", protocol])
+
+
+def render_replicas(replicas):
+    """Markdown of `results/replicas.json`: each way to use the cores over the first of its model."""
+
+    def rows():
+        for model in replicas["comparisons"]:
+            for way in model["ways"]:
+                found = ratios(way["rates"], model["ways"][0]["rates"])
+                spread = "" if way is model["ways"][0] else _spread(found)
+                least, most = min(way["rates"]), max(way["rates"])
+                rates = f"{_rate(way['rates'])} ({_rate([least])} to {_rate([most])})"
+                yield model["title"], way["way"], rates, spread
+
+    headings = ("Model", "Cores as", "images a second", "times one replica")
+    columns = {name: lambda row, at=at: row[at] for at, name in enumerate(headings)}
+    protocol = (
+        f"{replicas['rounds']} rounds, turns of about {replicas['seconds']:g} s; "
+        f"{_where(replicas)}."
+    )
+    return "\n".join([*table(columns, rows()), "", protocol])
+
+
+def render_scaling(scaling):
+    """Markdown of `results/scaling.json`: a row for each setting."""
+
+    def rows():
+        for axis in scaling["comparisons"]:
+            for way in axis["ways"]:
+                milliseconds = 1e3 * way["items"] / statistics.median(way["rates"])
+                yield axis["title"], way["way"], f"{milliseconds:,.0f}", _rate(way["rates"])
+
+    headings = ("Changed", "to", "ms a step", "images a second")
+    columns = {name: lambda row, at=at: row[at] for at, name in enumerate(headings)}
+    protocol = (
+        f"Medians of {scaling['rounds']} rounds, turns of about {scaling['seconds']:g} s; "
+        f"{_where(scaling)}."
+    )
+    return "\n".join([*table(columns, rows()), "", protocol])
+
+
+# family of a result -> its table
+SPEED_TABLES = {
+    "speed": render_speeds,
+    "pixel_sampling": render_sampling,
+    "replicas": render_replicas,
+    "scaling": render_scaling,
+}
 
 
 def render_memory(results):
@@ -59,13 +178,11 @@ def render_memory(results):
     Args:
         results: the contents of `results/*.json`.
     """
-    lines = ["| Recipe | Batch | Parameters | Peak memory |", "| --- " * 4 + "|"]
+    columns = {
+        "Recipe": lambda r: r["recipe"] + (f", {r['variant']}" if r.get("variant") else ""),
+        "Batch": lambda r: r["arguments"].get("batch_size", "-"),
+        "Parameters": lambda r: f"{r['parameters']:,}",
+        "Peak memory": lambda r: f"{r['peak_memory_mib']:,.0f} MiB",
+    }
     measured = [each for each in results if "peak_memory_mib" in each and "parameters" in each]
-    for result in sorted(measured, key=lambda each: -each["peak_memory_mib"]):
-        variant = f", {result['variant']}" if result.get("variant") else ""
-        batch = result["arguments"].get("batch_size", "-")
-        lines.append(
-            f"| {result['recipe']}{variant} | {batch} | {result['parameters']:,} "
-            f"| {result['peak_memory_mib']:,.0f} MiB |"
-        )
-    return "\n".join(lines)
+    return "\n".join(table(columns, sorted(measured, key=lambda each: -each["peak_memory_mib"])))

@@ -21,8 +21,9 @@ import re
 from collections import Counter
 
 from keras_gen.artifacts.files import write_atomic
+from keras_gen.training.markdown import line, table
 from keras_gen.training.metric_names import METRICS, headlines, metric_order, printed_name
-from keras_gen.training.speed_table import render_memory, render_speeds
+from keras_gen.training.speed_table import SPEED_TABLES, render_memory
 
 _OPENING = re.compile(r"^<!-- results:(\w+) -->[ \t]*$", re.MULTILINE)
 _BLOCK = re.compile(
@@ -86,8 +87,8 @@ def render_table(results, family, published=None):
         return _brief(rows, published or {})
     if family.endswith("_side_by_side"):
         return _side_by_side(rows)
-    if family == "speed":
-        return render_speeds(rows[0])
+    if family in SPEED_TABLES:
+        return SPEED_TABLES[family](rows[0])
     if any(row.get("demonstration") for row in rows):
         return "\n\n".join(_demonstration(row) for row in rows)
     columns = {
@@ -101,7 +102,7 @@ def render_table(results, family, published=None):
         "Recipe": lambda r: f"`{r['command']}`",
         "Paper": lambda r: _link(r["paper"]),
     }
-    lines = [*_table(columns, rows), "", "How each was measured:", "", *_protocols(rows)]
+    lines = [*table(columns, rows), "", "How each was measured:", "", *_protocols(rows)]
     others = _published(rows, published or {})
     return "\n".join([*lines, *(["", "Published figures:", "", *others] if others else [])])
 
@@ -129,7 +130,7 @@ def read_results(results_dir):
     results = []
     for path in sorted(results_dir.glob("*.json")):
         results.append(read_json(path))
-        if path.name == "benchmarks.json":
+        if results[-1].get("family") in SPEED_TABLES:
             continue  # of programs, not of a recipe
         trained = () if results[-1].get("demonstration") else ("parameters", "steps", "epochs")
         missing = sorted({*always, *trained} - set(results[-1]))
@@ -225,7 +226,7 @@ def _brief(results, published):
         "Recipe": lambda r: f"`{r['command'].removeprefix('python ')}`",
         "Paper": lambda r: _link(r["paper"]),
     }
-    return "\n".join(_table(columns, [each for each in results if not each.get("variant")]))
+    return "\n".join(table(columns, [each for each in results if not each.get("variant")]))
 
 
 def _side_by_side(results):
@@ -239,13 +240,7 @@ def _side_by_side(results):
     columns = {"Recipe": _name}
     columns |= {printed_name(name): value(name) for name in METRICS if counts[name] > 1}
     columns |= {"Time": lambda r: _duration(r["seconds"])}
-    return "\n".join(_table(columns, rows))
-
-
-def _table(columns, results):
-    """The lines of a table, from a function of a result for each column."""
-    lines = [_row(columns), _row("---" for _ in columns)]
-    return lines + [_row(cell(result) for cell in columns.values()) for result in results]
+    return "\n".join(table(columns, rows))
 
 
 def _lines(values):
@@ -255,19 +250,13 @@ def _lines(values):
 
 def _demonstration(result):
     """The numbers of a demonstration, each beside the analytic one, and how they were got."""
-    lines = [_row(("Quantity", "Measured", "Analytic", "On what")), _row(["---"] * 4)]
+    lines = [line(("Quantity", "Measured", "Analytic", "On what")), line(["---"] * 4)]
     for name, metric in result["metrics"].items():
         analytic = metric.get("analytic")
         known = "-" if analytic is None else f"{analytic:.6g}"
-        lines.append(_row((name, f"{metric['value']:.6g}", known, metric["protocol"])))
+        lines.append(line((name, f"{metric['value']:.6g}", known, metric["protocol"])))
     where = f"{_duration(result['seconds'])}, {_machine(result['machine'])}"
     return "\n".join([*lines, "", f"`{result['command']}`, seed {result['seed']}, {where}."])
-
-
-def _row(cells):
-    # A bar or a line break would end the cell.
-    safe = (" ".join(str(cell).split()).replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(safe)} |"
 
 
 def _values(result):

@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 
 from keras_gen.export import export_model, load_exported
-from keras_gen.latent import decode_in_chunks, encode_in_chunks
+from keras_gen.latent import (
+    decode_in_chunks,
+    draw_latents,
+    encode_in_chunks,
+    interpolate,
+    of_class,
+    project,
+)
 from keras_gen.latent.access import as_images, as_latents, has, require
-from keras_gen.models import DCGAN
+from keras_gen.models import CAAE, DCGAN, ConditionalGAN, ConditionalVAE
 
 
 def test_chunks_are_bounded_and_change_nothing(linear_model):
@@ -62,3 +69,39 @@ def test_an_exported_model_can_do_what_its_signatures_say(tmp_path):
     exported = load_exported(export_model(DCGAN((8, 8, 1), 3, 4), tmp_path))
     assert has(exported, "decode") and hasattr(exported, "encode")
     assert not has(exported, "encode")
+
+
+CONDITIONAL = {
+    "ConditionalGAN": lambda: ConditionalGAN((4, 4, 1), num_classes=3, latent_dim=2),
+    "ConditionalVAE": lambda: ConditionalVAE((4, 4, 1), 3, 2, ()),
+    "CAAE": lambda: CAAE((8, 8, 1), 3, 2, 4),
+}
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_conditional_model_is_held_to_a_class(name, exported, tmp_path):
+    model = CONDITIONAL[name]()
+    images = model.sample(5, seed=3, labels=[2] * 5)
+    asked = load_exported(export_model(model, tmp_path)) if exported else model
+    with pytest.raises(ValueError, match="takes labels: hold the class fixed, by latent.of_class"):
+        interpolate(asked, np.zeros(2), np.ones(2))
+    held = of_class(asked, 2)
+    np.testing.assert_allclose(held.sample(5, seed=3), images, atol=1e-5)
+    latents = np.asarray(draw_latents(held, 5, seed=3))
+    np.testing.assert_allclose(decode_in_chunks(held, latents), images, atol=1e-5)
+    assert has(held, "encode") == has(asked, "encode")
+    if has(held, "encode"):
+        conditions = () if name == "CAAE" else ([2] * 5,)
+        expected = model.encode(images, *conditions)
+        np.testing.assert_allclose(encode_in_chunks(held, images), expected, atol=1e-5)
+    if not exported:
+        assert np.isfinite(project(held, images[:1], steps=2, restarts=1).errors).all()
+
+
+def test_a_class_that_is_none_is_refused():
+    model = CONDITIONAL["ConditionalGAN"]()
+    with pytest.raises(ValueError, match="label=3: give an integer from 0 to 2"):
+        of_class(model, 3)
+    with pytest.raises(ValueError, match="label=0: model=DCGAN takes no labels"):
+        of_class(DCGAN((8, 8, 1), 3, 4), 0)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from keras_gen.latent import sample_truncated, truncation_curve
-from keras_gen.models import GAN
+from keras_gen.export import export_model, load_exported
+from keras_gen.latent import default_thresholds, sample_truncated, truncation_curve
+from keras_gen.models import GAN, GumbelVAE, StyleGAN
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +53,17 @@ def test_thresholds_must_be_positive(thresholds, linear_model):
     with pytest.raises(ValueError, match="thresholds="):
         truncation_curve(linear_model, dict, thresholds)
     assert not linear_model.calls
+
+
+def test_a_factor_towards_the_mean_is_called_so(tmp_path):
+    model = StyleGAN((8, 8, 1), 4, (4, 4), mapping_layers=1, phase_images=0)
+    result = sample_truncated(model, num_images=2)
+    assert result.kind == "factor" and result.thresholds == default_thresholds(model)
+    assert max(result.thresholds) < 1.0
+    exported = load_exported(export_model(model, tmp_path))
+    assert default_thresholds(exported) == default_thresholds(model)
+
+
+def test_latents_that_have_no_magnitude_cannot_be_truncated():
+    with pytest.raises(ValueError, match="GumbelVAE cannot truncate its latents"):
+        sample_truncated(GumbelVAE((2, 2, 1), num_variables=2, num_classes=2, hidden_units=()))

@@ -1034,3 +1034,53 @@ def test_one_optimizer_for_two_networks_is_refused(build, untrained):
     if len(names) > 1:
         with pytest.raises(ValueError, match="optimizer of its own"):
             build(**{name: shared for name in names})
+
+
+# Of a class that inherits it, what it does not name would be kept and change nothing.
+@pytest.mark.parametrize(
+    "cls, argument",
+    [
+        (IWAE, {"beta": 5.0}),
+        (GumbelVAE, {"divergence": "js_geometric"}),
+        (WGANGP, {"clip": 3.0}),
+        (LSGAN, {"generator_loss": "minimax"}),
+        (HackedGAN, {"discriminator_steps": 3}),
+        (ConvAutoencoder, {"hidden_units": (3,)}),
+    ],
+)
+def test_an_argument_of_the_parent_alone_is_refused(cls, argument):
+    with pytest.raises(
+        TypeError, match=f"{cls.__name__} takes no {next(iter(argument))}"
+    ):
+        cls(**argument)
+
+
+def test_a_class_from_elsewhere_may_hand_arguments_on():
+    class Mine(GAN):
+        def __init__(self, depth, **kwargs):
+            self.depth = depth
+            super().__init__(**kwargs)
+
+    model = Mine(depth=3, image_shape=IMAGE_SHAPE, latent_dim=3)
+    assert model.get_config()["latent_dim"] == 3 and model.latent_dim == 3
+
+
+@pytest.mark.parametrize("cls", [GAN, VAE, Autoencoder, ConditionalVAE, QuadrantCVAE])
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 0), 8])
+def test_an_image_shape_that_is_none_is_refused(cls, shape):
+    with pytest.raises(ValueError, match="image_shape=.*: give .H, W, C., three positive"):
+        cls(shape)
+
+
+@pytest.mark.parametrize("name", ["ConditionalGAN-k2-ema", "ConditionalVAE", "CAAE"])
+def test_a_label_out_of_range_is_refused_in_training_and_decoding(name):
+    cls, arguments = MODELS[name]
+    model = cls(**arguments)
+    model.compile(run_eagerly=True)
+    images = np.zeros((2 * BATCH, *model.image_shape), "float32")
+    for label in (-1, model.num_classes):
+        labels = np.full(2 * BATCH, label)
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            model.train_step((tf.constant(images), tf.constant(labels)))
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            model.decode(np.zeros((2 * BATCH, model.latent_dim), "float32"), labels)

@@ -62,6 +62,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import replica_share
+from keras_gen.layers.checks import check_choice
 from keras_gen.losses import bernoulli_log_likelihood, minimax_discriminator
 from keras_gen.models.adversarial_autoencoders.avb_networks import (
     build_adversary,
@@ -130,8 +131,7 @@ class AVB(CodedModel):
             raise ValueError(
                 f"noise_basis={noise_basis!r}: give a positive integer, or 0 for none."
             )
-        if contrast not in _CONTRASTS:
-            raise ValueError(f"contrast={contrast!r}: give one of {', '.join(_CONTRASTS)}.")
+        check_choice("contrast", contrast, _CONTRASTS)
         if contrast != "prior" and not noise_basis:
             raise ValueError(
                 f"contrast={contrast!r}, noise_basis=0: without a noise basis the moments that it "

@@ -60,6 +60,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import batch_normalization, replica_share, sample_latents
+from keras_gen.layers.checks import check_choice
 from keras_gen.losses import (
     mean_absolute_difference,
     minimax_discriminator,
@@ -71,7 +72,6 @@ from keras_gen.models.base import (
     check_image_shape,
     check_positive,
     sampling_labels,
-    sampling_seed,
 )
 from keras_gen.models.gans.dcgan import doublings
 
@@ -267,8 +267,7 @@ class CAAE(GenerativeModel):
         for name, weight in weights.items():
             if not weight >= 0:
                 raise ValueError(f"{name}={weight!r}: give a number of at least 0.")
-        if asked not in ASKED:
-            raise ValueError(f"asked={asked!r}: give one of {', '.join(ASKED)}.")
+        check_choice("asked", asked, ASKED)
         self.image_shape, self.num_classes = check_image_shape(image_shape), num_classes
         self.latent_dim, self.asked = latent_dim, asked
         self.image_weight, self.code_weight = image_weight, code_weight
@@ -326,7 +325,7 @@ class CAAE(GenerativeModel):
 
     def train_step(self, batch):
         """One step of all networks on `(images, labels)`."""
-        images, labels = batch
+        images, labels = self.checked(batch)
         latents_seed, asked_seed = tf.unstack(self.next_seeds(2))
         latents = self.latents_for(images, latents_seed)
         asked = self.asked_for(labels, asked_seed)
@@ -391,7 +390,7 @@ class CAAE(GenerativeModel):
 
     def test_step(self, batch):
         """The losses on held-out `(images, labels)`, with nothing updated."""
-        images, labels = batch
+        images, labels = self.checked(batch)
         latents_seed, asked_seed = tf.unstack(self.evaluation_seeds(2))
         asked = self.asked_for(labels, asked_seed)
         codes = self.encoder(images, training=False)
@@ -489,23 +488,3 @@ class CAAE(GenerativeModel):
     def draw_latents(self, num_images, seed, truncation=None):
         """Latents from U(-1, 1), float32 `(num_images, latent_dim)`; `seed` is `(2,)` integers."""
         return sample_latents("uniform", (num_images, self.latent_dim), seed, truncation)
-
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws images with values of the attribute.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same images each time; None for fresh ones.
-            labels: integers `(N,)`: the value of each image; None to draw them uniformly.
-            truncation: None, or a bound on the magnitude of a latent's coordinates.
-
-        Returns:
-            float32 `(N, H, W, C)` in `value_range`.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        seed = sampling_seed(seed)
-        labels = sampling_labels(labels, num_images, self.num_classes, seed)
-        return self.sample_in_chunks(self.draw_latents(num_images, seed, truncation), labels)

@@ -149,8 +149,11 @@ class LabelInformedAAE(AAE):
             num_images: how many.
             seed: `(2,)` integers.
             truncation: as in `AAE`.
-            labels: integers `(num_images,)`: the part of the prior for each; None for any.
+            labels: integers `(num_images,)`: the part of the prior for each, -1 for any; None for
+                the classes that `sample` draws.
         """
+        if labels is None:
+            labels = sampling_labels(None, num_images, self.num_classes, tf.cast(seed, "int64"))
         return self.prior.draw(num_images, seed, truncation, labels)
 
     def sample(self, num_images, seed=None, labels=None, truncation=None):

@@ -42,8 +42,6 @@ from keras_gen.models.adversarial_autoencoders.networks import build_discriminat
 from keras_gen.models.base import (
     check_image_shape,
     check_positive,
-    sampling_labels,
-    sampling_seed,
 )
 
 
@@ -336,26 +334,6 @@ class SemiSupervisedAAE(CodedModel):
     def reconstruct(self, images):
         """Reconstructions, float32, of images `(B, H, W, C)` by what the encoder finds in them."""
         return self(tf.cast(images, "float32"), training=False)
-
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws images of classes.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same images each time; None for fresh ones.
-            labels: integers `(N,)`: the class of each image; None to draw them uniformly.
-            truncation: None, or a bound on the magnitude of a style's coordinates.
-
-        Returns:
-            float32 `(N, H, W, C)` in `value_range`.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        seed = sampling_seed(seed)
-        labels = sampling_labels(labels, num_images, self.num_classes, seed)
-        return self.sample_in_chunks(self.draw_latents(num_images, seed, truncation), labels)
 
 
 def cross_entropy(labels, class_logits):

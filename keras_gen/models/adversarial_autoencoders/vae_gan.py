@@ -48,6 +48,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import replica_share
+from keras_gen.layers.checks import check_choice
 from keras_gen.losses import minimax_discriminator
 from keras_gen.models.adversarial_autoencoders.base import CodedModel
 from keras_gen.models.adversarial_autoencoders.networks import (
@@ -123,10 +124,7 @@ class VAEGAN(CodedModel):
             )
         if not feature_weight >= 0.0:
             raise ValueError(f"feature_weight={feature_weight!r}: give a number of at least 0.")
-        if generator_loss not in GENERATOR_LOSSES:
-            raise ValueError(
-                f"generator_loss={generator_loss!r}: give one of {', '.join(GENERATOR_LOSSES)}."
-            )
+        check_choice("generator_loss", generator_loss, GENERATOR_LOSSES)
         self.image_shape = check_image_shape(image_shape)
         self.latent, self.latent_dim = NormalLatent(latent_dim), latent_dim
         self.hidden_units = tuple(hidden_units)
@@ -274,7 +272,7 @@ class VAEGAN(CodedModel):
         return self.latent.mean(self.encoder(tf.cast(images, "float32"), training=False))
 
     def draw_codes(self, images, seed):
-        """A draw from each image's posterior, float32 `(B, latent_dim)`; `seed` as above."""
+        """A draw from each image's posterior, `(B, latent_dim)`; `seed` is `(2,)` integers."""
         images = tf.cast(images, "float32")
         parameters = self.encoder(images, training=False)
         return self.latent.draw(parameters, self.noise_for(images, seed))

@@ -34,7 +34,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import sample_latents
-from keras_gen.models.base import GenerativeModel, check_positive
+from keras_gen.models.base import GenerativeModel, check_image_shape, check_positive
 
 _MOMENT_DECAY = 0.99  # of the running moments of codes: they look back about a hundred steps
 
@@ -118,7 +118,7 @@ class Autoencoder(GenerativeModel):
         check_positive(latent_dim=latent_dim)
         for units in hidden_units:
             check_positive(hidden_units=units)
-        self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
+        self.image_shape, self.latent_dim = check_image_shape(image_shape), latent_dim
         self.hidden_units, self.code_activation = tuple(hidden_units), code_activation
         self.encoder, self.decoder = self.build_networks()
         self.networks = keras.Sequential([self.encoder, self.decoder], name="networks")

@@ -36,9 +36,8 @@ from keras_gen.losses import bernoulli_log_likelihood
 from keras_gen.models.autoencoders.latents import NormalLatent
 from keras_gen.models.base import (
     GenerativeModel,
+    check_image_shape,
     check_positive,
-    sampling_labels,
-    sampling_seed,
 )
 
 
@@ -119,7 +118,7 @@ class ConditionalVAE(GenerativeModel):
         check_positive(num_classes=num_classes, latent_dim=latent_dim)
         for units in hidden_units:
             check_positive(hidden_units=units)
-        self.image_shape, self.num_classes = tuple(image_shape), num_classes
+        self.image_shape, self.num_classes = check_image_shape(image_shape), num_classes
         self.latent_dim, self.latent = latent_dim, NormalLatent(latent_dim)
         shape = (self.image_shape, num_classes)
         self.encoder = build_encoder(*shape, self.latent.num_parameters, hidden_units)
@@ -144,7 +143,7 @@ class ConditionalVAE(GenerativeModel):
 
     def train_step(self, batch):
         """One step up the bound of `(images, labels)`, one draw of a latent for each image."""
-        images, labels = batch
+        images, labels = self.checked(batch)
         noise = self.noise_for(images, self.next_seeds(1)[0])
 
         with tf.GradientTape() as tape:
@@ -161,7 +160,7 @@ class ConditionalVAE(GenerativeModel):
 
     def test_step(self, batch):
         """The same on held-out `(images, labels)`, with noise that is fixed for each batch."""
-        images, labels = batch
+        images, labels = self.checked(batch)
         noise = self.noise_for(images, self.evaluation_seeds(1)[0])
         reconstruction, kl = self.bound_terms(images, labels, noise, training=False)
         return self.log(
@@ -197,7 +196,7 @@ class ConditionalVAE(GenerativeModel):
             images: `(B, H, W, C)` in [0, 1].
             labels: integers `(B,)`, from 0 to num_classes - 1.
         """
-        images, labels = tf.cast(images, "float32"), tf.cast(labels, "int32")
+        images, (labels,) = tf.cast(images, "float32"), self.conditions(labels)
         return self.latent.mean(self.encoder([images, labels], training=False))
 
     @tf.function(reduce_retracing=True)
@@ -208,7 +207,7 @@ class ConditionalVAE(GenerativeModel):
             latents: `(B, latent_dim)`.
             labels: integers `(B,)`, from 0 to num_classes - 1.
         """
-        latents, labels = tf.cast(latents, "float32"), tf.cast(labels, "int32")
+        latents, (labels,) = tf.cast(latents, "float32"), self.conditions(labels)
         return tf.sigmoid(self.decoder([latents, labels], training=False))
 
     def reconstruct(self, images, labels):
@@ -228,7 +227,7 @@ class ConditionalVAE(GenerativeModel):
         Returns:
             Nats, float32 `(K, B)`.
         """
-        images, labels = tf.cast(images, "float32"), tf.cast(labels, "int32")
+        images, (labels,) = tf.cast(images, "float32"), self.conditions(labels)
         noise = self.latent.noise((num_samples, tf.shape(images)[0]), seed)
         parameters = self.encoder([images, labels], training=False)
         latents = self.latent.draw(parameters, noise)  # (K, B, latent_dim)
@@ -241,23 +240,3 @@ class ConditionalVAE(GenerativeModel):
     def draw_latents(self, num_images, seed, truncation=None):
         """Latents from the prior, float32 `(num_images, latent_dim)`; `seed` is `(2,)` integers."""
         return self.latent.draw_prior(num_images, seed, truncation)
-
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws mean images of classes.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same images each time; None for fresh ones.
-            labels: integers `(N,)`: the class of each image; None to draw them uniformly.
-            truncation: None, or a bound on the latents' magnitude, for typical over varied images.
-
-        Returns:
-            float32 `(N, H, W, C)` in `value_range`.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        seed = sampling_seed(seed)
-        labels = sampling_labels(labels, num_images, self.num_classes, seed)
-        return self.sample_in_chunks(self.draw_latents(num_images, seed, truncation), labels)

@@ -31,6 +31,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import replica_share
+from keras_gen.layers.checks import check_choice
 from keras_gen.models.autoencoders.autoencoder import bce_per_pixel
 from keras_gen.models.autoencoders.conv_autoencoder import ConvAutoencoder
 
@@ -101,8 +102,7 @@ class DenoisingAutoencoder(ConvAutoencoder):
         noise_level=0.5,
         **kwargs,
     ):
-        if corruption not in CORRUPTIONS:
-            raise ValueError(f"corruption={corruption!r}: give one of {', '.join(CORRUPTIONS)}.")
+        check_choice("corruption", corruption, CORRUPTIONS)
         if not 0.0 < noise_level < (1.0 if corruption == "masking" else math.inf):
             raise ValueError(
                 f"noise_level={noise_level!r}: give a deviation above 0 for gaussian noise, a "

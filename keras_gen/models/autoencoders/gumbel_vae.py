@@ -12,7 +12,7 @@ Objective, with latents relaxed in training and discrete in every evaluation:
 
     parameters = encoder(images)                                     logits of q(z | x)
     latents = softmax((parameters + noise) / temperature)            noise = -log(-log u)
-    objective = mean[-log p(x | z) + KL(q(z | x) || p(z))]           KL of the discrete variables
+    objective = mean[-log p(x | z) + beta KL(q(z | x) || p(z))]      KL of the discrete variables
     temperature = max(0.5, exp(-annealing_rate * t)),  t = training steps, set anew every
                                                            `annealing_every` of them
 
@@ -34,8 +34,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.layers.checks import check_choice
 from keras_gen.models.autoencoders.latents import BernoulliLatent, CategoricalLatent
-from keras_gen.models.autoencoders.vae import VAE, check_choice
+from keras_gen.models.autoencoders.vae import VAE
 from keras_gen.models.base import check_positive, sampling_seed
 
 DISCRETE_LATENTS = ("categorical", "bernoulli")
@@ -74,6 +75,8 @@ class GumbelVAE(VAE):
         straight_through: train on discrete latents with the gradient of the relaxed ones.
         annealing_rate: how fast the temperature falls, per training step.
         annealing_every: training steps between its changes.
+        likelihood: of the pixels, as in `VAE`.
+        beta: weight of the divergence, as in `VAE`.
 
     Raises:
         ValueError: an argument is none of the above.
@@ -92,6 +95,8 @@ class GumbelVAE(VAE):
         straight_through=False,
         annealing_rate=3e-5,
         annealing_every=1000,
+        likelihood="bernoulli",
+        beta=1.0,
         **kwargs,
     ):
         check_choice("latent", latent, DISCRETE_LATENTS)
@@ -104,7 +109,15 @@ class GumbelVAE(VAE):
             raise ValueError(f"annealing_rate={annealing_rate!r}: give a number of at least 0.")
         self.num_classes, self.straight_through = num_classes, straight_through
         self.annealing_rate, self.annealing_every = annealing_rate, annealing_every
-        super().__init__(image_shape, num_variables, hidden_units, latent=latent, **kwargs)
+        super().__init__(
+            image_shape,
+            num_variables,
+            hidden_units,
+            likelihood=likelihood,
+            latent=latent,
+            beta=beta,
+            **kwargs,
+        )
 
     def build_latent(self, name, latent_dim):
         """The distributions of the latents, of `latent_dim` variables."""

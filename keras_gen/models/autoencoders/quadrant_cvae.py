@@ -45,7 +45,13 @@ from keras import ops
 from keras_gen.layers import replica_share
 from keras_gen.losses import bernoulli_log_likelihood, gaussian_kl_between
 from keras_gen.models.autoencoders.latents import NormalLatent
-from keras_gen.models.base import GenerativeModel, check_positive, sampling_seed
+from keras_gen.models.base import (
+    GenerativeModel,
+    check_image_shape,
+    check_positive,
+    chosen_exemplars,
+    sampling_seed,
+)
 
 _UNSEEN = -1.0  # what the baseline is given for a pixel that it must not see
 
@@ -154,7 +160,7 @@ class QuadrantCVAE(GenerativeModel):
         check_positive(code_dim=code_dim, num_exemplars=num_exemplars)
         for units in hidden_units:
             check_positive(hidden_units=units)
-        self.image_shape, self.code_dim = tuple(image_shape), code_dim
+        self.image_shape, self.code_dim = check_image_shape(image_shape), code_dim
         self.seen, self.code = seen_pixels(image_shape, seen_quadrants), NormalLatent(code_dim)
         self.latent_dim = int(self.seen.sum()) + code_dim
         shape, parameters = self.image_shape, (self.code.num_parameters,)
@@ -194,15 +200,16 @@ class QuadrantCVAE(GenerativeModel):
         )
 
     def keep_exemplars(self, images):
-        """Keeps the first of images `(N, H, W, C)` in [0, 1]: `sample` completes their quadrants.
+        """Keeps images `(N, H, W, C)` in [0, 1]: `sample` completes their quadrants.
+
+        The first `num_exemplars` of them; fewer are repeated.
 
         Raises:
-            ValueError: fewer than `num_exemplars`.
+            ValueError: as `chosen_exemplars`.
         """
         count = self.exemplars.shape[0]
-        if len(images) < count:
-            raise ValueError(f"images: {len(images)} of them; give at least {count}.")
-        self.exemplars.assign(np.where(self.seen, images[:count], 0.0))
+        chosen = chosen_exemplars(images, count, self.image_shape, self.value_range)
+        self.exemplars.assign(np.where(self.seen, chosen, 0.0))
 
     def train_step(self, images):
         """One step of the baseline and one up the bound, on whole images `(B, H, W, C)`."""

@@ -39,6 +39,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import LearnedConstant, replica_share
+from keras_gen.layers.checks import check_choice
 from keras_gen.losses import (
     bernoulli_log_likelihood,
     discretized_logistic_log_likelihood,
@@ -46,7 +47,7 @@ from keras_gen.losses import (
 )
 from keras_gen.models.autoencoders.latent_divergences import DIVERGENCES
 from keras_gen.models.autoencoders.latents import LATENTS
-from keras_gen.models.base import GenerativeModel, check_positive, sampling_seed
+from keras_gen.models.base import GenerativeModel, check_image_shape, check_positive, sampling_seed
 
 LIKELIHOODS = {
     "bernoulli": bernoulli_log_likelihood,
@@ -160,9 +161,9 @@ class VAE(GenerativeModel):
             check_positive(hidden_units=units)
         check_choice("likelihood", likelihood, LIKELIHOODS)
         check_choice("divergence", divergence, DIVERGENCES)
-        if not beta >= 0.0:
-            raise ValueError(f"beta={beta!r}: give a number of at least 0.")
-        self.image_shape, self.hidden_units = tuple(image_shape), tuple(hidden_units)
+        if not 0.0 <= beta < math.inf:
+            raise ValueError(f"beta={beta!r}: give a finite number of at least 0.")
+        self.image_shape, self.hidden_units = check_image_shape(image_shape), tuple(hidden_units)
         self.activation, self.likelihood_name = activation, likelihood
         self.latent, self.latent_distribution = self.build_latent(latent, latent_dim), latent
         self.latent_dim = self.latent.latent_dim
@@ -261,7 +262,7 @@ class VAE(GenerativeModel):
         return self.latent.draw(parameters, self.noise_for(images, seed))
 
     def draw_codes(self, images, seed):
-        """A draw from each image's posterior, float32 `(B, latent_dim)`; `seed` as above."""
+        """A draw from each image's posterior, `(B, latent_dim)`; `seed` is `(2,)` integers."""
         return self.latents_for(tf.cast(images, "float32"), seed)
 
     def call(self, images, training=False):
@@ -351,9 +352,3 @@ class VAE(GenerativeModel):
     def draw_latents(self, num_images, seed, truncation=None):
         """Latents from the prior, float32 `(num_images, latent_dim)`; `seed` is `(2,)` integers."""
         return self.latent.draw_prior(num_images, seed, truncation)
-
-
-def check_choice(name, value, allowed):
-    """Raises ValueError, by the argument's name, unless the value is among those allowed."""
-    if value not in allowed:
-        raise ValueError(f"{name}={value!r}: give one of {', '.join(allowed)}.")

@@ -26,6 +26,7 @@ num_parameters).
 import keras
 
 from keras_gen.layers import DiagonalBiLSTM, MaskedConv2D, RowLSTM
+from keras_gen.layers.checks import check_choice
 from keras_gen.models.autoregressive.base import AutoregressiveModel
 from keras_gen.models.base import check_image_shape, check_positive
 
@@ -94,8 +95,7 @@ class PixelRNN(AutoregressiveModel):
         **kwargs,
     ):
         check_positive(units=units, num_layers=num_layers, head_filters=head_filters)
-        if variant not in VARIANTS:
-            raise ValueError(f"variant={variant!r}: give one of {', '.join(VARIANTS)}.")
+        check_choice("variant", variant, VARIANTS)
         if check_image_shape(image_shape)[-1] > 1 and likelihood != "logistic_mixture":
             raise ValueError(
                 f"image_shape={image_shape!r}: with several channels PixelRNN takes the likelihood "

@@ -42,8 +42,8 @@ from keras_gen.layers.bijectors import (
     InvertibleConv,
     Squeeze,
 )
+from keras_gen.layers.checks import check_choice
 from keras_gen.layers.couplings import AdditiveCoupling, AffineCoupling
-from keras_gen.models.autoencoders.vae import check_choice
 from keras_gen.models.base import check_positive
 from keras_gen.models.flows.base import Flow, check_halvings
 from keras_gen.models.flows.networks import last_layer, network_input

@@ -27,8 +27,8 @@ import keras
 import numpy as np
 
 from keras_gen.layers.bijectors import Chain, Flatten, Permutation, Scaling
+from keras_gen.layers.checks import check_choice
 from keras_gen.layers.couplings import AdditiveCoupling
-from keras_gen.models.autoencoders.vae import check_choice
 from keras_gen.models.base import check_positive
 from keras_gen.models.flows.base import LOG_DENSITIES, Flow
 from keras_gen.models.flows.networks import dense_network

@@ -23,8 +23,8 @@ Shapes: points (B, 1, 1, 2), of any values; latents (B, 2).
 import keras
 
 from keras_gen.layers.bijectors import ActNorm, Chain, Flatten
+from keras_gen.layers.checks import check_choice
 from keras_gen.layers.couplings import AdditiveCoupling, AffineCoupling, SplineCoupling
-from keras_gen.models.autoencoders.vae import check_choice
 from keras_gen.models.base import check_positive
 from keras_gen.models.flows.base import Flow
 from keras_gen.models.flows.networks import dense_network

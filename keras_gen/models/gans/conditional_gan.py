@@ -37,7 +37,7 @@ from keras import ops
 
 from keras_gen.layers import Dropout, Maxout, batch_normalization
 from keras_gen.losses import minimax_discriminator, non_saturating_generator
-from keras_gen.models.base import check_positive, sampling_labels, sampling_seed
+from keras_gen.models.base import check_positive
 from keras_gen.models.gans.gan import GAN
 
 
@@ -152,7 +152,7 @@ class ConditionalGAN(GAN):
     def train_step(self, batch):
         """A step of both networks on `(images, labels)` of `discriminator_steps * B`."""
         seeds = self.next_seeds(self.batches_per_step)
-        batches = zip(*map(self.split_batches, batch), strict=True)
+        batches = zip(*map(self.split_batches, self.checked(batch)), strict=True)
 
         for step, (real_images, labels) in enumerate(batches):
             latents = self.latents_for(real_images, seeds[step])
@@ -194,7 +194,7 @@ class ConditionalGAN(GAN):
 
     def test_step(self, batch):
         """The losses on held-out `(images, labels)`, with nothing updated."""
-        images, labels = batch
+        images, labels = self.checked(batch)
         latents = self.latents_for(images, self.evaluation_seeds(1)[0])
         real_logits = self.discriminator([images, labels], training=False)
         fake_logits = self.discriminator([self.decode(latents, labels), labels], training=False)
@@ -222,25 +222,5 @@ class ConditionalGAN(GAN):
             float32 `(B, H, W, C)` in `value_range`.
         """
         generator = self.generator if self.ema_generator is None else self.ema_generator
-        inputs = [tf.cast(latents, "float32"), tf.cast(labels, "int32")]
+        inputs = [tf.cast(latents, "float32"), *self.conditions(labels)]
         return generator(inputs, training=False)
-
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws images of classes.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same images each time; None for fresh ones.
-            labels: integers `(N,)`: the class of each image; None to draw them uniformly.
-            truncation: None, or a bound on the latents' magnitude, for typical over varied images.
-
-        Returns:
-            float32 `(N, H, W, C)` in `value_range`.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        seed = sampling_seed(seed)
-        labels = sampling_labels(labels, num_images, self.num_classes, seed)
-        return self.sample_in_chunks(self.draw_latents(num_images, seed, truncation), labels)

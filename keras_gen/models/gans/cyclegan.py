@@ -51,6 +51,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import ImagePool, instance_normalization
+from keras_gen.layers.checks import check_choice
 from keras_gen.losses import (
     least_squares_discriminator,
     least_squares_generator,
@@ -60,6 +61,7 @@ from keras_gen.models.base import (
     GenerativeModel,
     check_image_shape,
     check_positive,
+    chosen_exemplars,
     sampling_seed,
 )
 
@@ -289,8 +291,7 @@ class CycleGAN(GenerativeModel):
                 "patch_size": 70 if side >= 64 else 34,
             },
         }
-        if preset not in presets:
-            raise ValueError(f"preset={preset!r}: give one of {', '.join(presets)}.")
+        check_choice("preset", preset, presets)
         return cls(image_shape, **(presets[preset] | arguments))
 
     def compile(self, generators_optimizer=None, discriminators_optimizer=None, **kwargs):
@@ -318,9 +319,13 @@ class CycleGAN(GenerativeModel):
         """Keeps images of domain a, `(N, H, W, C)` in [-1, 1], for `sample` to translate.
 
         The first `num_exemplars` of them; fewer are repeated. Before, the exemplars are noise.
+
+        Raises:
+            ValueError: as `chosen_exemplars`.
         """
-        shape = self.exemplars.shape
-        self.exemplars.assign(np.resize(np.asarray(images, "float32")[: shape[0]], shape))
+        count = self.exemplars.shape[0]
+        chosen = chosen_exemplars(images, count, self.image_shape, self.value_range)
+        self.exemplars.assign(chosen)
 
     def train_step(self, images):
         """One step of all networks on images of both domains in turn, `(2 B, H, W, C)`."""

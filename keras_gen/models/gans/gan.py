@@ -40,13 +40,14 @@ from keras_gen.layers import (
     replica_share,
     sample_latents,
 )
+from keras_gen.layers.checks import check_choice
 from keras_gen.losses import (
     minimax_discriminator,
     minimax_generator,
     non_saturating_generator,
 )
 from keras_gen.models.averages import ExponentialMovingAverage
-from keras_gen.models.base import GenerativeModel, check_positive
+from keras_gen.models.base import GenerativeModel, check_image_shape, check_positive
 
 # How the gradient of a generator loss in a logit l follows from that of the discriminator's loss,
 # sigmoid(l): for the non-saturating loss it is -sigmoid(-l) = -exp(-l) sigmoid(l). The bound keeps
@@ -56,7 +57,6 @@ GRADIENT_RATIOS = {
     "minimax": lambda logits: -ops.ones_like(logits),
     "non_saturating": lambda logits: -ops.exp(-ops.maximum(logits, -_SURE)),
 }
-_HAVE_SIMULTANEOUS = ("GAN", "ConditionalGAN")  # the classes whose training step knows of it
 GENERATOR_LOSSES = {"minimax": minimax_generator, "non_saturating": non_saturating_generator}
 
 
@@ -139,12 +139,9 @@ class GAN(GenerativeModel):
     ):
         super().__init__(**kwargs)
         check_latent_distribution(latent_distribution)
-        if generator_loss not in GENERATOR_LOSSES:
-            raise ValueError(
-                f"generator_loss={generator_loss!r}: give one of {', '.join(GENERATOR_LOSSES)}."
-            )
+        check_choice("generator_loss", generator_loss, GENERATOR_LOSSES)
         check_positive(latent_dim=latent_dim, discriminator_steps=discriminator_steps)
-        self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
+        self.image_shape, self.latent_dim = check_image_shape(image_shape), latent_dim
         self.latent_distribution = latent_distribution
         self.generator_loss = GENERATOR_LOSSES[generator_loss]
         self.gradient_ratio = GRADIENT_RATIOS[generator_loss]
@@ -160,12 +157,6 @@ class GAN(GenerativeModel):
         self.track("discriminator_loss", "generator_loss", "real_probability", "fake_probability")
 
     def _check_simultaneous(self):
-        cls = next(cls for cls in type(self).__mro__ if "train_step" in vars(cls))
-        if cls.__name__ not in _HAVE_SIMULTANEOUS:
-            raise ValueError(
-                f"simultaneous=True: {type(self).__name__} has a training step of its own; leave "
-                "it out."
-            )
         layers = self.discriminator._flatten_layers(include_self=False)
         if any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
             raise ValueError(

@@ -71,7 +71,7 @@ class GrowingGAN(GenerativeModel):
                 512. `"small"`: 16 at 64x64, up to 64, latents of 64 numbers and phases of 12,000
                 images, which two cores train on 64x64 in less than an hour.
             image_shape: as in the constructor.
-            **arguments: further ones of the constructor; unless None, they replace the preset's.
+            **arguments: further ones of the constructor; they replace the preset's.
 
         Raises:
             ValueError: no such preset, or an argument that is wrong.
@@ -80,8 +80,7 @@ class GrowingGAN(GenerativeModel):
             raise ValueError(f"preset={preset!r}: give one of {', '.join(cls.presets)}.")
         divided, most = _WIDTHS[preset]
         filters = tuple(min(divided // side, most) for side in _sides(image_shape))
-        given = {name: value for name, value in arguments.items() if value is not None}
-        return cls(image_shape, **({"filters": filters} | cls.presets[preset] | given))
+        return cls(image_shape, **({"filters": filters} | cls.presets[preset] | arguments))
 
     def _counter(self, name):
         return self.add_weight(

@@ -38,6 +38,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import replica_share, sample_latents
+from keras_gen.layers.checks import check_choice
 from keras_gen.losses import minimax_discriminator
 from keras_gen.models.autoencoders.latents import CategoricalLatent
 from keras_gen.models.base import GenerativeModel, check_positive, sampling_seed
@@ -119,10 +120,7 @@ class GumbelGAN(GenerativeModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if generator_loss not in GENERATOR_LOSSES:
-            raise ValueError(
-                f"generator_loss={generator_loss!r}: give one of {', '.join(GENERATOR_LOSSES)}."
-            )
+        check_choice("generator_loss", generator_loss, GENERATOR_LOSSES)
         temperatures = {"start_temperature": start_temperature, "end_temperature": end_temperature}
         for name, temperature in temperatures.items():
             if not temperature > 0.0:

@@ -33,6 +33,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import SpectralNormalization, batch_normalization, update_spectral_norms
+from keras_gen.layers.checks import check_choice
 from keras_gen.losses import (
     hinge_discriminator,
     hinge_generator,
@@ -144,8 +145,7 @@ class SNGAN(GAN):
         **kwargs,
     ):
         check_positive(filters=filters)
-        if loss not in LOSSES:
-            raise ValueError(f"loss={loss!r}: give one of {', '.join(LOSSES)}.")
+        check_choice("loss", loss, LOSSES)
         self.filters = filters
         super().__init__(
             image_shape,

@@ -193,6 +193,7 @@ class StyleGAN(GrowingGAN):
     """
 
     value_range = (-1.0, 1.0)
+    truncation_kind = "factor"
     presets = {
         "paper": {"latent_dim": 512, "phase_images": 600_000},
         "small": {"latent_dim": 64, "phase_images": 12_000},

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gen.export import export_model, load_exported
+from keras_gen.latent import draw_latents
 from keras_gen.models import AAE, LabelInformedAAE, SemiSupervisedAAE
 
 SHAPE = (2, 2, 1)
@@ -132,6 +133,19 @@ def test_labels_choose_the_part_of_the_prior_in_training_and_sampling():
     model.sample_in_chunks = seen.append
     model.sample(400, seed=1, labels=labels)
     assert np.mean(model.part_of(seen[0]) == labels) > 0.98
+
+
+def test_latents_drawn_without_labels_are_those_of_samples():
+    model = linear(LabelInformedAAE, num_classes=4)
+    images = model.decode(draw_latents(model, 20, seed=3))
+    np.testing.assert_allclose(images, model.sample(20, seed=3), atol=1e-6)
+
+
+def test_a_label_that_has_no_part_is_refused():
+    model = linear(LabelInformedAAE, num_classes=4)
+    for labels in ([4, 0], [99, -1]):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            model.latents_of_parts(tf.constant(labels), tf.constant([1, 2]))
 
 
 @pytest.mark.parametrize("arguments", [{}, {"truncation": 0.5}])

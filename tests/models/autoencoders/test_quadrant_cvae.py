@@ -218,9 +218,11 @@ def test_a_number_of_quadrants_that_is_none_is_refused(quadrants):
         QuadrantCVAE(SHAPE, quadrants)
 
 
-def test_too_few_exemplars_and_labels_are_refused(model):
-    with pytest.raises(ValueError, match="images: 3 of them; give at least 4"):
-        model.keep_exemplars(images_of(3))
+def test_other_exemplars_and_labels_are_refused(model):
+    with pytest.raises(ValueError, match="give at least one"):
+        model.keep_exemplars(images_of(3)[:0])
+    with pytest.raises(ValueError, match=r"scale them to \(0, 1\)"):
+        model.keep_exemplars(255.0 * images_of(8))
     with pytest.raises(ValueError, match="labels: QuadrantCVAE takes no labels"):
         model.sample(1, labels=[0])
     with pytest.raises(ValueError, match="sides must be at least 2"):

@@ -375,6 +375,8 @@ def test_samples_are_translated_exemplars_none_twice_before_all_were_drawn():
     np.testing.assert_allclose(samples, expected[found], atol=1e-5)
     model.keep_exemplars(exemplars[:3])  # fewer are repeated
     np.testing.assert_array_equal(model.exemplars, exemplars[[0, 1, 2, 0]])
+    with pytest.raises(ValueError, match="give at least one"):
+        model.keep_exemplars(exemplars[:, :8])
 
 
 def test_labels_are_refused():
