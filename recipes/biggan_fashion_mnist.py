@@ -43,7 +43,7 @@ def main(
         judged: samples that the classifier judges.
         passes: batches that standing statistics are means over.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 2_500 where epochs is not given either.
+        steps: training steps in all; 8_000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
@@ -69,7 +69,7 @@ def main(
         changes["discriminator_steps"] = discriminator_steps
         model = BigGAN.from_preset(preset, images.example_shape, images.num_classes, **changes)
         model.compile(*(keras.optimizers.Adam(r, beta_1=0.0) for r in learning_rates))
-    steps = 2_500 if steps is None and epochs is None else steps
+    steps = 8_000 if steps is None and epochs is None else steps
     run.fit(model, images, batch_size=batch_size, steps=steps, epochs=epochs, labels=True)
 
     if run.is_chief:

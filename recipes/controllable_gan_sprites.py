@@ -11,7 +11,7 @@ import warnings
 
 from keras_gen.training import Options, RunOptions, command_line
 
-ABOUT = {"family": "gans", "title": "DCGAN", "paper": "arXiv:1907.10786"}
+ABOUT = {"family": "gans", "title": "Controllable generation", "paper": "arXiv:1907.10786"}
 
 
 def main(

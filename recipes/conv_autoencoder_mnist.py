@@ -26,7 +26,7 @@ def main(
 
     Args:
         data: a TFDS name, a folder of images, or an embedded set: digits, shapes.
-        image_size: side of the images: a multiple of 8, or 4 less, with three filters.
+        image_size: side of the images: 28, or a multiple of 2 for each filter, of 8 for three.
         filters: channels of the encoder's convolutions.
         latent_dim: size of a code that dense layers make; None for the last convolution's output.
         batch_size: images in a batch, over all replicas.

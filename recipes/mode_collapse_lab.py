@@ -51,7 +51,9 @@ def main(
     from keras_gen.training import Demonstration
     from keras_gen.training.graph_loop import train_in_graph
 
-    lab = Demonstration("mode_collapse_lab", arguments, title="Mode collapse", paper="1712.04086")
+    lab = Demonstration(
+        "mode_collapse_lab", arguments, title="Mode collapse", paper="arXiv:1712.04086"
+    )
     metrics = mode_seeking.compare()
     lab.open()
     mode_seeking.save_fits(metrics, lab.folder / "mode_seeking.png")

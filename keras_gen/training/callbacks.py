@@ -81,7 +81,7 @@ _ADVICE = (
 
 
 @contextlib.contextmanager
-def _tolerated(what):
+def tolerated(what):
     """Says that something could not be written and lets the training go on.
 
     A full disk must not cost the hours that a run has behind it.
@@ -112,16 +112,16 @@ class History(keras.callbacks.Callback):
         if progress.step % self.every and progress.step != progress.total_steps:
             return
         row = progress.add_row()
-        with _tolerated(self.path):
+        with tolerated(self.path):
             write_history(progress.rows, self.path)
-        with _tolerated("TensorBoard events"), self.writer.as_default(step=progress.step):
+        with tolerated("TensorBoard events"), self.writer.as_default(step=progress.step):
             for name, value in row.items():
                 if name != "step":
                     tf.summary.scalar(name, value)
 
     def on_train_end(self, logs=None):
         """Flushes the TensorBoard events."""
-        with _tolerated("TensorBoard events"):
+        with tolerated("TensorBoard events"):
             self.writer.flush()
 
 
@@ -190,7 +190,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Writes a checkpoint now, if the disk lets it."""
         step = self.progress.step
         state = self.progress.state() | {"callbacks": self.kept.state()}
-        with _tolerated(f"The checkpoint of step {step}"):
+        with tolerated(f"The checkpoint of step {step}"):
             checkpoints.save(self.folder, step, self.model, state, write=self.is_chief)
 
 
@@ -264,7 +264,7 @@ class SampleGrids(keras.callbacks.Callback):
         else:
             picture = image_grid(self.model.sample(self.num_images, seed=self.seed), value_range)
         path = self.folder / f"step-{self.progress.step:08d}.png"
-        with _tolerated(path):
+        with tolerated(path):
             self.folder.mkdir(exist_ok=True)
             save_image(picture, path)
 

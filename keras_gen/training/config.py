@@ -93,6 +93,15 @@ def _flat(value, path="model"):
             yield from _flat(inner, f"{path}.{name}")
 
 
+def _as_flag(name, value):
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    values = value if isinstance(value, list | tuple) else [value]
+    return [f"--{name}", *map(str, values)]
+
+
 _OF_RESUMING = ("--resume", "--no-resume", "--allow-changes", "--no-allow-changes")
 
 
@@ -107,8 +116,7 @@ def command(recipe, argv, arguments):
     else:
         flags = []
         for name, value in arguments.items():
-            if value is not None:
-                kept += [f"--{name.replace('_', '-')}", str(value)]
+            kept += _as_flag(name.replace("_", "-"), value)
     while flags:
         flag = flags.pop(0)
         if flag in ("--out", "--export"):

@@ -35,6 +35,7 @@ METRICS = (
     "ppl_w_end",
     "memorization_share",
     "duplicate_share",
+    "bound_gap_nats",
     "prior_mmd",
     "probe_accuracy",
     "conditional_accuracy",
@@ -66,6 +67,8 @@ HEADLINES = (
     "fd_fashion_mnist",
     "fd_factors",
     "reconstruction_mse",
+    "entanglement",
+    "entanglement_projected",
 )
 METRIC_ENDINGS = ("_loss", "_probability")
 METRIC_BEGINNINGS = ("kept_", "truncated_")  # and the name of a factor; that of a metric

@@ -3,6 +3,7 @@
 import keras
 
 from keras_gen.artifacts.pictures import image_grid, save_image
+from keras_gen.training.callbacks import tolerated
 
 
 class StageGrids(keras.callbacks.Callback):
@@ -38,6 +39,8 @@ class StageGrids(keras.callbacks.Callback):
 
     def _draw(self):
         side = self.model.sides[self._stage]
-        self.folder.mkdir(exist_ok=True)
+        path = self.folder / f"{side}x{side}.png"
         images = self.model.sample(self.num_images, seed=self.seed)
-        save_image(image_grid(images, self.model.value_range), self.folder / f"{side}x{side}.png")
+        with tolerated(path):
+            self.folder.mkdir(exist_ok=True)
+            save_image(image_grid(images, self.model.value_range), path)

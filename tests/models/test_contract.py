@@ -1049,9 +1049,7 @@ def test_one_optimizer_for_two_networks_is_refused(build, untrained):
     ],
 )
 def test_an_argument_of_the_parent_alone_is_refused(cls, argument):
-    with pytest.raises(
-        TypeError, match=f"{cls.__name__} takes no {next(iter(argument))}"
-    ):
+    with pytest.raises(TypeError, match=f"{cls.__name__} takes no {next(iter(argument))}"):
         cls(**argument)
 
 

@@ -21,7 +21,7 @@ training too and takes the gradient of the relaxed ones; then it is one, with a 
 
 Differences from the paper:
     - The prior is uniform; the paper learns it. Learned with the networks by Adam(1e-3), half of
-      the classes fell out of use and -ELBO on MNIST was 106.5 instead of 104.5 nats.
+      the classes fell out of use; in a trial -ELBO on MNIST was 106.5 instead of 104.5 nats.
     - The hidden layers are those of the author's published notebook, 512 and 256 rectified units;
       the paper's text names none. Its annealing rate, 3e-5, lies between the paper's two, 1e-5 and
       1e-4. Adam instead of gradient descent with momentum 0.9.

@@ -148,10 +148,10 @@ class WGANGP(WGAN):
             with tf.GradientTape() as tape:
                 real_scores = self.critic(real_images, training=True)
                 fake_scores = self.critic(fake_images, training=True)
-                critic_loss = wasserstein_critic(real_scores, fake_scores)
+                distance_loss = wasserstein_critic(real_scores, fake_scores)
                 penalty = self.penalty(real_images, fake_images, mixing)
-                penalized_loss = critic_loss + self.penalty_weight * penalty
-            self.update(self.critic_optimizer, tape, penalized_loss, self.critic)
+                critic_loss = distance_loss + self.penalty_weight * penalty
+            self.update(self.critic_optimizer, tape, critic_loss, self.critic)
 
         latents = self.latents_for(real_images, generator_seed)
         with tf.GradientTape() as tape:
@@ -163,9 +163,9 @@ class WGANGP(WGAN):
             self.ema.update(self.train_steps)
         return self.log(
             real_images,
-            critic_loss=penalized_loss,
+            critic_loss=critic_loss,
             generator_loss=generator_loss,
-            earth_mover=-critic_loss,
+            earth_mover=-distance_loss,
             gradient_penalty=penalty,
         )
 
@@ -174,13 +174,13 @@ class WGANGP(WGAN):
         latent_seed, mixing_seed = tf.unstack(self.evaluation_seeds(2))
         fake_images = self.decode(self.latents_for(images, latent_seed))
         fake_scores = self.critic(fake_images, training=False)
-        critic_loss = wasserstein_critic(self.critic(images, training=False), fake_scores)
+        distance_loss = wasserstein_critic(self.critic(images, training=False), fake_scores)
         penalty = self.penalty(images, fake_images, self.mixing_for(images, mixing_seed))
         return self.log(
             images,
-            critic_loss=critic_loss + self.penalty_weight * penalty,
+            critic_loss=distance_loss + self.penalty_weight * penalty,
             generator_loss=wasserstein_generator(fake_scores),
-            earth_mover=-critic_loss,
+            earth_mover=-distance_loss,
             gradient_penalty=penalty,
         )
 
