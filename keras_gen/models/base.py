@@ -405,6 +405,29 @@ def check_image_shape(image_shape):
     return shape
 
 
+def bound_in_chunks(bound, seed, *values):
+    """A bound of many images, a bounded number at a time.
+
+    Args:
+        bound: a function of as many rows of each of `values`, and of `(2,)` integers that decide
+            the draws, that gives `(rows,)`.
+        seed: an integer of 64 bits.
+        *values: images `(N, H, W, C)`, labels `(N,)`, each of the same N.
+
+    Returns:
+        float32 `(N,)`.
+    """
+    seed, values = sampling_seed(seed), [tf.convert_to_tensor(each) for each in values]
+    chunks = [
+        bound(
+            *(each[start : start + _SAMPLE_CHUNK] for each in values),
+            seed + tf.constant([0, start], "int64"),
+        )
+        for start in range(0, len(values[0]), _SAMPLE_CHUNK)
+    ]
+    return tf.concat(chunks, axis=0)
+
+
 def chosen_exemplars(images, count, image_shape, value_range):
     """The first `count` of images that a model is to keep, all over again where they run out.
 

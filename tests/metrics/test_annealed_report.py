@@ -26,6 +26,9 @@ def test_the_likelihood_is_that_of_quadrature():
     images = next(data.evaluation_batches(20).as_numpy_iterator())
     assert value == pytest.approx(-by_quadrature(model, images).mean(), abs=0.1)
     assert protocol.startswith("20 digits test images, threshold") and "30 chains" in protocol
+    gap, protocol = metrics["bound_gap_nats"]
+    own = model.elbo(images).numpy().mean()
+    assert gap == pytest.approx(-value - own, abs=1e-3) and "the same 20 images" in protocol
     bound, protocol = metrics["elbo_nats"]
     assert bound < -value + 5.0 and protocol.startswith(f"{len(data):,} digits test images")
 

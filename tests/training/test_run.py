@@ -503,11 +503,15 @@ def test_segments_cover_every_step_once_in_order(per_epoch):
             ["tiny.py", "--export=e", "--data", "my images"],
             "python recipes/tiny.py --data 'my images'",
         ),
-        (["pytest", "-q"], "python recipes/tiny.py --seed 3 --data 'my images'"),
+        (
+            ["pytest", "-q"],
+            "python recipes/tiny.py --seed 3 --data 'my images' --units 4 2 --no-informed",
+        ),
     ],
 )
 def test_the_recorded_command_repeats_the_run(argv, expected):
-    arguments = {"seed": 3, "data": "my images", "epochs": None}
+    arguments = {"seed": 3, "data": "my images", "epochs": None, "units": (4, 2)}
+    arguments["informed"] = False
     assert command("tiny", argv, arguments) == expected
 
 

@@ -25,5 +25,8 @@ def test_each_stage_is_drawn_at_its_end_as_what_it_has_learned(tmp_path):
     callback.on_train_end()
     assert drawn == [(3, 4, 3), (5, 4, 3)]
     assert {path.name for path in (tmp_path / "stages").iterdir()} == {"4x4.png", "8x8.png"}
+    (tmp_path / "file").write_text("no folder")
+    callback.folder = tmp_path / "file"
+    callback.on_train_end()  # what cannot be written does not end a training
     with Image.open(tmp_path / "stages" / "8x8.png") as picture:
         assert np.asarray(picture).max() == 128

@@ -36,6 +36,7 @@ from keras_gen.losses import bernoulli_log_likelihood
 from keras_gen.models.autoencoders.latents import NormalLatent
 from keras_gen.models.base import (
     GenerativeModel,
+    bound_in_chunks,
     check_image_shape,
     check_positive,
 )
@@ -147,7 +148,8 @@ class ConditionalVAE(GenerativeModel):
         noise = self.noise_for(images, self.next_seeds(1)[0])
 
         with tf.GradientTape() as tape:
-            reconstruction, kl = self.bound_terms(images, labels, noise, training=True)
+            terms = self.bound_terms(images, labels, noise, training=True)
+            reconstruction, kl = map(ops.mean, terms)
             negative_elbo = reconstruction + kl
         self.update(self.networks_optimizer, tape, negative_elbo, self.networks)
 
@@ -162,7 +164,7 @@ class ConditionalVAE(GenerativeModel):
         """The same on held-out `(images, labels)`, with noise that is fixed for each batch."""
         images, labels = self.checked(batch)
         noise = self.noise_for(images, self.evaluation_seeds(1)[0])
-        reconstruction, kl = self.bound_terms(images, labels, noise, training=False)
+        reconstruction, kl = map(ops.mean, self.bound_terms(images, labels, noise, training=False))
         return self.log(
             images,
             negative_elbo_nats=reconstruction + kl,
@@ -171,12 +173,12 @@ class ConditionalVAE(GenerativeModel):
         )
 
     def bound_terms(self, images, labels, noise, training):
-        """Means over a batch of -log p(x | z, y) and of KL(q(z | x, y) || p(z)), in nats."""
+        """-log p(x | z, y) and KL(q(z | x, y) || p(z)), each `(B,)`, in nats."""
         parameters = self.encoder([images, labels], training=training)
         latents = self.latent.reparameterize(parameters, noise)
         logits = self.decoder([latents, labels], training=training)
-        reconstruction = -ops.mean(bernoulli_log_likelihood(images, logits))
-        return reconstruction, ops.mean(ops.sum(self.latent.kl(parameters), axis=-1))
+        reconstructions = -bernoulli_log_likelihood(images, logits)
+        return reconstructions, ops.sum(self.latent.kl(parameters), axis=-1)
 
     def noise_for(self, images, seed):
         """The noise of each image's latent, `(B, latent_dim)`, none shared by replicas."""
@@ -213,6 +215,26 @@ class ConditionalVAE(GenerativeModel):
     def reconstruct(self, images, labels):
         """Mean images of the posterior means of images `(B, H, W, C)`: float32, of that shape."""
         return self.decode(self.encode(images, labels), labels)
+
+    def elbo(self, images, labels, seed=0):
+        """The evidence lower bound of images given their classes, one draw of a latent for each.
+
+        Args:
+            images: `(N, H, W, C)` in [0, 1], any N.
+            labels: integers `(N,)`, from 0 to num_classes - 1.
+            seed: an integer of 64 bits that decides the draws.
+
+        Returns:
+            Nats per image, float32 `(N,)`.
+        """
+        return bound_in_chunks(self._elbo, seed, images, labels)
+
+    @tf.function(reduce_retracing=True)
+    def _elbo(self, images, labels, seed):
+        images, (labels,) = tf.cast(images, "float32"), self.conditions(labels)
+        noise = self.latent.noise((ops.shape(images)[0],), seed)
+        reconstructions, kl = self.bound_terms(images, labels, noise, training=False)
+        return -reconstructions - kl
 
     @tf.function(reduce_retracing=True)
     def log_weights(self, images, num_samples, seed, labels):

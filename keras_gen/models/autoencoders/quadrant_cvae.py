@@ -47,6 +47,7 @@ from keras_gen.losses import bernoulli_log_likelihood, gaussian_kl_between
 from keras_gen.models.autoencoders.latents import NormalLatent
 from keras_gen.models.base import (
     GenerativeModel,
+    bound_in_chunks,
     check_image_shape,
     check_positive,
     chosen_exemplars,
@@ -222,7 +223,8 @@ class QuadrantCVAE(GenerativeModel):
 
         guesses = self.fill_in(images, ops.sigmoid(guess_logits))
         with tf.GradientTape() as tape:
-            reconstruction, kl = self.bound_terms(images, guesses, noise, training=True)
+            terms = self.bound_terms(images, guesses, noise, training=True)
+            reconstruction, kl = map(ops.mean, terms)
             negative_elbo = reconstruction + kl
         self.update(self.networks_optimizer, tape, negative_elbo, self.networks)
 
@@ -239,7 +241,8 @@ class QuadrantCVAE(GenerativeModel):
         noise = self.noise_for(images, self.evaluation_seeds(1)[0])
         guess_logits = self.baseline(self.hide(images), training=False)
         guesses = self.fill_in(images, ops.sigmoid(guess_logits))
-        reconstruction, kl = self.bound_terms(images, guesses, noise, training=False)
+        terms = self.bound_terms(images, guesses, noise, training=False)
+        reconstruction, kl = map(ops.mean, terms)
         return self.log(
             images,
             baseline_loss=-ops.mean(self.log_likelihood(images, guess_logits)),
@@ -249,13 +252,31 @@ class QuadrantCVAE(GenerativeModel):
         )
 
     def bound_terms(self, images, guesses, noise, training):
-        """Means over a batch of -log p(y | z) and of KL(q(z | x, y) || p(z | x)), in nats."""
+        """-log p(y | z) and KL(q(z | x, y) || p(z | x)), each `(B,)`, in nats."""
         posterior = self.recognition(images, training=training)
         prior = self.prior(guesses, training=training)
         logits = self.decoder(self.code.reparameterize(posterior, noise), training=training)
         kl = gaussian_kl_between(*self.code.moments(posterior), *self.code.moments(prior))
-        reconstruction = -ops.mean(self.log_likelihood(images, logits))
-        return reconstruction, ops.mean(ops.sum(kl, axis=-1))
+        return -self.log_likelihood(images, logits), ops.sum(kl, axis=-1)
+
+    def elbo(self, images, seed=0):
+        """The lower bound of log p(missing quadrants | seen ones), one draw of a code for each.
+
+        Args:
+            images: whole ones `(N, H, W, C)` in [0, 1], any N.
+            seed: an integer of 64 bits that decides the draws.
+
+        Returns:
+            Nats per image, float32 `(N,)`.
+        """
+        return bound_in_chunks(self._elbo, seed, images)
+
+    @tf.function(reduce_retracing=True)
+    def _elbo(self, images, seed):
+        images = tf.cast(images, "float32")
+        noise = self.code.noise((ops.shape(images)[0],), seed)
+        reconstructions, kl = self.bound_terms(images, self.guess(images), noise, training=False)
+        return -reconstructions - kl
 
     def log_likelihood(self, images, logits):
         """log p(y | logits) of the missing pixels, `(...)`, in nats, of `(..., H, W, C)`."""

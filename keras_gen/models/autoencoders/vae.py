@@ -47,7 +47,12 @@ from keras_gen.losses import (
 )
 from keras_gen.models.autoencoders.latent_divergences import DIVERGENCES
 from keras_gen.models.autoencoders.latents import LATENTS
-from keras_gen.models.base import GenerativeModel, check_image_shape, check_positive, sampling_seed
+from keras_gen.models.base import (
+    GenerativeModel,
+    bound_in_chunks,
+    check_image_shape,
+    check_positive,
+)
 
 LIKELIHOODS = {
     "bernoulli": bernoulli_log_likelihood,
@@ -55,7 +60,6 @@ LIKELIHOODS = {
     "discretized_logistic": discretized_logistic_log_likelihood,
 }
 _INITIAL_LOG_SCALE = -2.0  # of a learned scale: near the deviation that pixels in [0, 1] have
-_CHUNK = 256  # images that `elbo` takes at a time
 
 
 def build_encoder(image_shape, num_parameters, hidden_units, activation):
@@ -299,12 +303,7 @@ class VAE(GenerativeModel):
         Returns:
             Nats per image, float32 `(N,)`.
         """
-        seed, images = sampling_seed(seed), tf.convert_to_tensor(images)
-        chunks = [
-            self._elbo(images[start : start + _CHUNK], seed + tf.constant([0, start], "int64"))
-            for start in range(0, len(images), _CHUNK)
-        ]
-        return tf.concat(chunks, axis=0)
+        return bound_in_chunks(self._elbo, seed, images)
 
     @tf.function(reduce_retracing=True)
     def _elbo(self, images, seed):

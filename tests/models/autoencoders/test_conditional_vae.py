@@ -29,7 +29,8 @@ def test_the_objective_is_the_bound_worked_out_in_numpy():
     model = one_layer()
     images, labels = a_batch()
     noise = np.random.default_rng(1).normal(size=(5, 2)).astype("float32")
-    reconstruction, kl = model.bound_terms(images, labels, noise, training=False)
+    terms = model.bound_terms(images, labels, noise, training=False)
+    reconstruction, kl = map(tf.reduce_mean, terms)
 
     x, y = np.reshape(images, (5, 4)), np.eye(3)[labels]
     encoder, _ = model.encoder.get_weights()
@@ -52,7 +53,7 @@ def test_a_training_step_goes_down_the_finite_differences_of_the_bound():
 
     def loss(value):
         kernel.assign(value)
-        return float(sum(model.bound_terms(images, labels, noise, training=True)))
+        return float(tf.reduce_mean(sum(model.bound_terms(images, labels, noise, training=True))))
 
     expected = np.zeros_like(before)
     for place in [(0, 0), (3, 2), (4, 1), (6, 3)]:  # two pixels, two classes
@@ -157,3 +158,18 @@ def test_labels_that_are_none_are_refused_by_name(labels, message):
 def test_sizes_that_are_none_are_refused(name):
     with pytest.raises(ValueError, match=f"{name}=0"):
         ConditionalVAE(SHAPE, **{name: 0})
+
+
+def test_the_bound_of_each_image_is_that_of_training():
+    model = ConditionalVAE((2, 3, 1), 3, 2, ())
+    images = np.random.default_rng(0).integers(0, 2, (300, 2, 3, 1))  # more than one chunk
+    labels = np.arange(300) % 3
+    bounds = model.elbo(images, labels, seed=5)
+    assert bounds.shape == (300,)
+    logs = model.test_step((tf.constant(images, "float32"), tf.constant(labels)))
+    assert float(tf.reduce_mean(bounds)) == pytest.approx(
+        -float(logs["negative_elbo_nats"]), abs=0.2
+    )
+    np.testing.assert_array_equal(bounds, model.elbo(images, labels, seed=5))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        model.elbo(images[:1], [3])

@@ -108,7 +108,9 @@ def test_the_divergence_is_that_of_the_two_gaussians_worked_out_in_numpy(model):
     mean_q, log_q = np.split(np.asarray(model.recognition(images), "float64"), 2, axis=1)
     mean_p, log_p = np.split(np.asarray(model.prior(guesses), "float64"), 2, axis=1)
     terms = np.exp(log_q - log_p) + (mean_q - mean_p) ** 2 / np.exp(log_p) - 1 + log_p - log_q
-    _, kl = model.bound_terms(images, guesses, tf.zeros((5, 3)), training=False)
+    _, kl = map(
+        tf.reduce_mean, model.bound_terms(images, guesses, tf.zeros((5, 3)), training=False)
+    )
     assert float(kl) == pytest.approx(0.5 * terms.sum(axis=1).mean(), rel=1e-4)
 
 
@@ -227,3 +229,11 @@ def test_other_exemplars_and_labels_are_refused(model):
         model.sample(1, labels=[0])
     with pytest.raises(ValueError, match="sides must be at least 2"):
         QuadrantCVAE((1, 4, 1))
+
+
+def test_the_bound_of_each_image_is_that_of_training(model):
+    images = images_of(7)
+    bounds = model.elbo(images, seed=5)
+    many = np.mean([model.elbo(images, seed=seed) for seed in range(20)], axis=0)
+    logs = [float(model.test_step(tf.constant(images))["negative_elbo_nats"]) for _ in range(20)]
+    assert bounds.shape == (7,) and many.mean() == pytest.approx(-np.mean(logs), rel=0.05)
