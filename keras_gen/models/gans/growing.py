@@ -15,6 +15,10 @@ at higher resolutions and moves no weight of layers that are not in use.
 When a phase begins, both optimizers start anew, as in the authors' code: moments and step counts
 become zero, learning rates stay. Else Adam's correction for the start of its averages, long gone,
 would be missing for the new layers, and their first steps be ten times as long.
+
+The generator's moving average starts anew with each stage. It would else hold the new layers near
+their first weights for thousands of steps, which is nothing in phases of the paper's length, and
+all of a short one.
 """
 
 import keras
@@ -132,18 +136,30 @@ class GrowingGAN(GenerativeModel):
         """How much of a stage's own layers is faded in, a scalar tensor in [0, 1]."""
         if not self._fades_in(stage):
             return tf.constant(1.0)
-        start = (2 * (stage - self.first_stage) - 1) * self.phase_images
-        begun = tf.convert_to_tensor(self.images_seen.value) - start
-        return tf.clip_by_value(tf.cast(begun, "float32") / self.phase_images, 0.0, 1.0)
+        seen = tf.cast(self._seen_in(stage), "float32")
+        return tf.clip_by_value(seen / self.phase_images, 0.0, 1.0)
+
+    def _seen_in(self, stage):
+        """The number of images seen since a stage began to be faded in."""
+        start = max(2 * (stage - self.first_stage) - 1, 0) * self.phase_images
+        return tf.convert_to_tensor(self.images_seen.value) - start
 
     def _fades_in(self, stage):
         return self.phase_images > 0 and stage > self.first_stage
 
     def count_images(self, images):
         """Counts this replica's images `(B, ...)` and those of the others."""
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        count = tf.cast(ops.shape(images)[0] * replicas, "int64")
+        count = _over_replicas(images)
         self.images_seen.assign(tf.convert_to_tensor(self.images_seen.value) + count)
+
+    def average_weights(self, images, stage):
+        """Updates the generator's moving average, before the images of the step are counted.
+
+        Args:
+            images: this replica's `(B, ...)`.
+            stage: the stage, with whose first step the average starts anew.
+        """
+        self.ema.update(self._seen_in(stage) // _over_replicas(images) + 1)
 
     def make_train_function(self, force=False):
         """Keras' function of a step, one for each stage; when a phase begins, resets optimizers."""
@@ -248,6 +264,12 @@ class GrowingGAN(GenerativeModel):
         """A stage's images enlarged to `(B, S, S, C)` and clipped to `value_range`."""
         images = ops.clip(ops.cast(images, "float32"), *self.value_range)
         return upsample(images, self.image_shape[0] // self.sides[stage])
+
+
+def _over_replicas(images):
+    """How many images all replicas have, if each has as many as this one."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return tf.cast(ops.shape(images)[0] * replicas, "int64")
 
 
 class GrowingNetwork(keras.Model):

@@ -29,8 +29,8 @@ Differences from the paper:
     - The schedule looks at the images seen in every step; the authors' code does in every fourth.
     - Small images are means of the pixels of large ones, not rounded to bytes again.
     - Groups of the minibatch standard deviation are neighbours in the batch (`MinibatchDeviation`).
-    - The generator's moving average forgets the untrained weights sooner (see
-      `ExponentialMovingAverage`).
+    - The generator's moving average starts anew with each stage (`growing`) and forgets what it
+      started from sooner (see `ExponentialMovingAverage`).
 
 Shapes: latents (B, latent_dim); images (B, S, S, C) in [-1, 1], S a power of two; at a stage
 (B, s, s, C), s = 4 * 2^stage; scores (B, 1); mixing (B,).
@@ -278,7 +278,7 @@ class ProGAN(GrowingGAN):
         self.update_stage(self.generator_optimizer, tape, generator_loss, self.generator, stage)
 
         if self.ema:
-            self.ema.update(self.train_steps)
+            self.average_weights(images, stage)
         self.count_images(images)
         return self.log(
             images,

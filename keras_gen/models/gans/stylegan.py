@@ -282,7 +282,7 @@ class StyleGAN(GrowingGAN):
             generator_loss = non_saturating_generator(discriminate(fake_images))
         self.update_stage(self.generator_optimizer, tape, generator_loss, self.generator, stage)
 
-        self.ema.update(self.train_steps)
+        self.average_weights(images, stage)
         batch_mean = ops.mean(ops.cast(w, "float32"), axis=0)
         self.w_mean.assign(W_MEAN_DECAY * self.w_mean + (1.0 - W_MEAN_DECAY) * batch_mean)
         self.count_images(images)

@@ -110,6 +110,19 @@ def test_samples_of_an_early_stage_are_small_images_enlarged():
     np.testing.assert_allclose(images, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("seen, updates", [(6, 2), (10, 1), (18, 3), (34, 2)])
+def test_the_moving_average_starts_anew_with_each_stage(seen, updates):
+    model = progan()  # phases of 10 images: stages begin at 0, 10 and 30
+    model.images_seen.assign(seen)
+    for weight in model.generator.weights:
+        weight.assign(weight + 1.0)
+    before = [np.array(weight) for weight in model.ema_generator.weights]
+    model.average_weights(tf.zeros((4, 16, 16, 1)), model.stage)
+    step = 1.0 - (1.0 + updates) / (10.0 + updates)
+    for weight, old in zip(model.ema_generator.weights, before, strict=True):
+        np.testing.assert_allclose(weight, old + step, atol=1e-5)
+
+
 def test_a_step_computes_no_layer_above_its_stage(monkeypatch):
     model = ProGAN((8, 8, 1), 3, (3, 3), 10, 2)
     model.compile()
@@ -259,9 +272,9 @@ def test_bad_arguments_are_refused_by_name(image_shape, arguments, message):
 
 
 def test_presets_have_the_channels_of_each_side():
-    small = ProGAN.from_preset("small", (64, 64, 3), phase_images=None, group_size=2)
+    small = ProGAN.from_preset("small", (64, 64, 3), ema_decay=None, group_size=2)
     assert small.filters == (64, 64, 64, 32, 16) and small.latent_dim == 64
-    assert small.phase_images == 12_000 and small.group_size == 2
+    assert small.phase_images == 12_000 and small.group_size == 2 and small.ema is None
     paper = ProGAN.from_preset("paper", (8, 8, 3), latent_dim=3, filters=(4, 4))
     assert paper.filters == (4, 4) and paper.phase_images == 800_000
     widths = [min(16_384 // 2**power, 512) for power in range(2, 11)]
