@@ -323,8 +323,10 @@ class GenerativeModel(keras.Model):
             ValueError: labels that are missing, not wanted or of another shape.
         """
         if self.conditional != (labels is not None):
-            remedy = "needs one for each image" if self.conditional else "is unconditional"
-            raise ValueError(f"labels={labels!r}: {type(self).__name__} {remedy}.")
+            what = (
+                "needs one for each image" if self.conditional else "is unconditional, takes none"
+            )
+            raise ValueError(f"labels={labels!r}: {type(self).__name__} {what}.")
         if not self.conditional:
             return []
         labels = tf.convert_to_tensor(labels)
@@ -352,7 +354,7 @@ class GenerativeModel(keras.Model):
             seed: an integer for the same images each time; None for fresh ones.
             labels: of a conditional model the class of each image, integers `(N,)`; None to draw
                 them uniformly. None of an unconditional one.
-            truncation: as in `draw_latents`; None for none.
+            truncation: None, or what `draw_latents` takes; must be None where that takes none.
 
         Returns:
             float32 `(N, H, W, C)` in `value_range`.
@@ -363,7 +365,11 @@ class GenerativeModel(keras.Model):
         check_positive(num_images=num_images)
         seed = sampling_seed(seed)
         conditions = self.sampling_conditions(labels, num_images, seed)
-        return self.sample_in_chunks(self.draw_latents(num_images, seed, truncation), *conditions)
+        extra = () if truncation is None else (truncation,)
+        if extra and "truncation" not in inspect.signature(self.draw_latents).parameters:
+            name = type(self).__name__
+            raise ValueError(f"truncation={truncation!r}: {name} takes none; leave it out.")
+        return self.sample_in_chunks(self.draw_latents(num_images, seed, *extra), *conditions)
 
     def sample_in_chunks(self, latents, *conditions, decode=None):
         """Decodes latents a bounded number at a time; each image depends on its own rows alone.

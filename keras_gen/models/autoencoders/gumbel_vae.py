@@ -37,7 +37,7 @@ from keras import ops
 from keras_gen.layers.checks import check_choice
 from keras_gen.models.autoencoders.latents import BernoulliLatent, CategoricalLatent
 from keras_gen.models.autoencoders.vae import VAE
-from keras_gen.models.base import check_positive, sampling_seed
+from keras_gen.models.base import check_positive
 
 DISCRETE_LATENTS = ("categorical", "bernoulli")
 LOWEST_TEMPERATURE = 0.5
@@ -150,24 +150,3 @@ class GumbelVAE(VAE):
     def draw_latents(self, num_images, seed):
         """Discrete latents from the prior `(num_images, latent_dim)`; `seed` is `(2,)` integers."""
         return self.latent.draw_prior(num_images, seed)
-
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws images: mean images of latents from the prior.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same images each time; None for fresh ones.
-            labels: must be None: this model is unconditional.
-            truncation: must be None: discrete latents have no magnitude to bound.
-
-        Returns:
-            float32 `(N, H, W, C)` in `value_range`.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        for name, value in (("labels", labels), ("truncation", truncation)):
-            if value is not None:
-                raise ValueError(f"{name}={value!r}: GumbelVAE takes none; leave it out.")
-        return self.sample_in_chunks(self.draw_latents(num_images, sampling_seed(seed)))

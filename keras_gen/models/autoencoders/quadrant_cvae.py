@@ -399,25 +399,3 @@ class QuadrantCVAE(GenerativeModel):
             codes, posterior
         )
         return self.log_likelihood(images, logits) + tf.reduce_sum(log_ratios, axis=-1)
-
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws exemplars and completes their seen quadrants.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same images each time; None for fresh ones.
-            labels: must be None: this model takes no labels.
-            truncation: must be None: the prior depends on the exemplar.
-
-        Returns:
-            float32 `(N, H, W, C)` in `value_range`.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        if labels is not None:
-            raise ValueError(f"labels: {type(self).__name__} takes no labels; leave them out.")
-        if truncation is not None:
-            raise ValueError(f"truncation={truncation!r}: {type(self).__name__} takes none.")
-        return self.sample_in_chunks(self.draw_latents(num_images, sampling_seed(seed)))

@@ -498,8 +498,7 @@ class CycleGAN(GenerativeModel):
             ValueError: an argument is none of the above.
         """
         check_positive(num_images=num_images)
-        if labels is not None:
-            raise ValueError(f"labels: {type(self).__name__} takes no labels; leave them out.")
+        self.conditions(labels)
         if truncation is not None:
             raise ValueError(f"truncation={truncation!r}: {type(self).__name__} has no latents.")
         return self.draw_images(tf.constant(num_images), sampling_seed(seed))

@@ -41,13 +41,12 @@ from keras_gen.layers import replica_share, sample_latents
 from keras_gen.layers.checks import check_choice
 from keras_gen.losses import minimax_discriminator
 from keras_gen.models.autoencoders.latents import CategoricalLatent
-from keras_gen.models.base import GenerativeModel, check_positive, sampling_seed
+from keras_gen.models.base import GenerativeModel, check_positive
 from keras_gen.models.gans.gan import GENERATOR_LOSSES
 from keras_gen.models.gans.sequence_lstm import (
     build_step,
     check_sequence_shape,
     generate,
-    refuse_labels_and_truncation,
 )
 
 
@@ -255,22 +254,3 @@ class GumbelGAN(GenerativeModel):
         """
         states, noise = self.split_latents(tf.cast(latents, "float32"))
         return generate(self.generator, states, noise, self.symbol.draw)
-
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws sequences.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same sequences each time; None for fresh ones.
-            labels: must be None: this model is unconditional.
-            truncation: must be None: symbols have no magnitude to bound.
-
-        Returns:
-            float32 `(N, length, num_symbols, 1)`, the rows one-hot.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        refuse_labels_and_truncation(self, labels, truncation)
-        return self.sample_in_chunks(self.draw_latents(num_images, sampling_seed(seed)))

@@ -30,7 +30,7 @@ from keras import ops
 
 from keras_gen.layers import replica_share
 from keras_gen.models.autoencoders.latents import CategoricalLatent
-from keras_gen.models.base import GenerativeModel, check_positive, sampling_seed
+from keras_gen.models.base import GenerativeModel, check_positive
 
 
 def build_step(num_symbols, units, name):
@@ -83,13 +83,6 @@ def check_sequence_shape(image_shape):
             "a sequence, such as (12, 6, 1) for the set grammar."
         )
     return shape
-
-
-def refuse_labels_and_truncation(model, labels, truncation):
-    """Raises ValueError, by name, unless both are None."""
-    for name, value in (("labels", labels), ("truncation", truncation)):
-        if value is not None:
-            raise ValueError(f"{name}={value!r}: {type(model).__name__} takes none; leave it out.")
 
 
 @keras.saving.register_keras_serializable(package="keras_gen")
@@ -195,25 +188,6 @@ class SequenceLSTM(GenerativeModel):
         """
         noise = tf.reshape(tf.cast(latents, "float32"), (-1, self.length, self.num_symbols))
         return generate(self.network, self.first_states(noise), noise, self.symbol.draw)
-
-    def sample(self, num_images, seed=None, labels=None, truncation=None):
-        """Draws sequences.
-
-        Args:
-            num_images: how many, N.
-            seed: an integer for the same sequences each time; None for fresh ones.
-            labels: must be None: this model is unconditional.
-            truncation: must be None: symbols have no magnitude to bound.
-
-        Returns:
-            float32 `(N, length, num_symbols, 1)`, the rows one-hot.
-
-        Raises:
-            ValueError: an argument is none of the above.
-        """
-        check_positive(num_images=num_images)
-        refuse_labels_and_truncation(self, labels, truncation)
-        return self.sample_in_chunks(self.draw_latents(num_images, sampling_seed(seed)))
 
 
 def sequence_log_prob(logits, images):

@@ -225,7 +225,7 @@ def test_other_exemplars_and_labels_are_refused(model):
         model.keep_exemplars(images_of(3)[:0])
     with pytest.raises(ValueError, match=r"scale them to \(0, 1\)"):
         model.keep_exemplars(255.0 * images_of(8))
-    with pytest.raises(ValueError, match="labels: QuadrantCVAE takes no labels"):
+    with pytest.raises(ValueError, match="QuadrantCVAE is unconditional"):
         model.sample(1, labels=[0])
     with pytest.raises(ValueError, match="sides must be at least 2"):
         QuadrantCVAE((1, 4, 1))

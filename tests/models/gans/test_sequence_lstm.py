@@ -104,5 +104,5 @@ def test_a_shape_that_is_no_sequence_is_refused(shape):
 
 @pytest.mark.parametrize("argument", [{"labels": [1, 2]}, {"truncation": 0.5}])
 def test_what_sequences_do_not_have_is_refused(model, argument):
-    with pytest.raises(ValueError, match="SequenceLSTM takes none"):
+    with pytest.raises(ValueError, match="SequenceLSTM .*takes none"):
         model.sample(2, **argument)
