@@ -10,6 +10,7 @@ from keras_gen.models import ConditionalGAN
 
 TITLE = "Conditional GAN, networks of the keras.io example, 28x28, batch 64"
 ITEMS = 64
+NOTE = gan_ways.NOTE
 LATENT_DIM = 128
 _CLASSES = gan_ways.NUM_CLASSES
 
@@ -75,8 +76,8 @@ def ours(precision, simultaneous):
 
 _ARGUMENTS = (networks, tensorflow_ways.mnist, ITEMS, LATENT_DIM, True)
 WAYS = {
-    "keras_gen, simultaneous": lambda precision: ours(precision, True),
     "keras_gen, alternating": lambda precision: ours(precision, False),
+    "keras_gen, simultaneous": lambda precision: ours(precision, True),
     "Keras, as tutorials": gan_ways.keras_way(*_ARGUMENTS),
     "tf.function loop": gan_ways.function_way(*_ARGUMENTS),
     **gan_ways.torch_ways(*_ARGUMENTS),

@@ -1,8 +1,7 @@
 """DCGAN of the tensorflow.org tutorial: its networks, 28x28 MNIST, batches of 256.
 
 Its discriminator has dropout and no batch normalization, so that `simultaneous` can take both
-losses' gradients from one pass. The tutorial's own loop moves both networks at once, too; the
-second row of ours is the alternating update of the paper.
+losses' gradients from one pass; the default is the alternating update of the paper.
 """
 
 import keras
@@ -12,6 +11,7 @@ from keras_gen.models import GAN
 
 TITLE = "DCGAN, networks of the tensorflow.org tutorial, 28x28, batch 256"
 ITEMS = 256
+NOTE = gan_ways.NOTE
 LATENT_DIM = 100
 
 
@@ -76,8 +76,8 @@ def ours(precision, simultaneous):
 
 _ARGUMENTS = (networks, data, ITEMS, LATENT_DIM)
 WAYS = {
-    "keras_gen, simultaneous": lambda precision: ours(precision, True),
     "keras_gen, alternating": lambda precision: ours(precision, False),
+    "keras_gen, simultaneous": lambda precision: ours(precision, True),
     "Keras, as tutorials": gan_ways.keras_way(*_ARGUMENTS),
     "tf.function loop": gan_ways.function_way(*_ARGUMENTS),
     **gan_ways.torch_ways(*_ARGUMENTS),

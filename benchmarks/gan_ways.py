@@ -13,6 +13,11 @@ from benchmarks.harness import torch_modes
 
 RATE = {"learning_rate": 2e-4, "beta_1": 0.5}
 NUM_CLASSES = 10
+NOTE = (
+    "The tutorials' Keras step draws a second batch of fakes for the generator; the tf.function "
+    "loop moves both networks at once on one batch, as the simultaneous way does, but in two "
+    "gradients; PyTorch's alternates on one batch, as the alternating way does."
+)
 
 
 class TextbookGAN(keras.Model):

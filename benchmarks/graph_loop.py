@@ -15,6 +15,7 @@ import tensorflow as tf
 import tyro
 
 from benchmarks.gan_ways import TextbookGAN
+from benchmarks.tensorflow_ways import gathered_batches
 from keras_gen.data import load
 from keras_gen.models.points import PointGAN, build_discriminator, build_generator
 from keras_gen.training.graph_loop import compile_loop
@@ -37,8 +38,7 @@ def main(steps: int = 2_000, rounds: int = 5, batch_size: int = 256, width: int 
     networks = build_generator(2, width), build_discriminator(width)
     textbook = TextbookGAN(*networks, 2, conditional=False)
     textbook.compile(*optimizers(), keras.losses.BinaryCrossentropy(from_logits=True))
-    batches = tf.data.Dataset.from_tensor_slices(points).shuffle(len(points)).repeat()
-    batches = batches.batch(batch_size, drop_remainder=True).prefetch(2)
+    batches = gathered_batches(points, batch_size)
     ours = PointGAN(width=width)
     ours.compile(*optimizers())
     loop = compile_loop(ours, points, batch_size, seed=0)

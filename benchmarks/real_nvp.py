@@ -1,8 +1,7 @@
 """RealNVP of two moons: six affine couplings of four layers of 256 units, batches of 256.
 
 The sizes are those of the keras.io example, with one network for scale and shift where the example
-has two. Its networks see both coordinates, one of them masked; ours see the other one alone, and
-each coupling is normalized.
+has two.
 """
 
 import math
@@ -17,6 +16,10 @@ from keras_gen.models import PointRealNVP
 
 TITLE = "RealNVP of points, 6 couplings of 4 x 256 units, batch 256"
 ITEMS = 256
+NOTE = (
+    "The opponents' networks see both coordinates, one of them masked; ours see the other one "
+    "alone, and each coupling is normalized."
+)
 COUPLINGS, HIDDEN = 6, (256,) * 4
 RATE = 1e-4
 
@@ -72,10 +75,7 @@ class TextbookRealNVP(keras.Model):
 
 def textbook_batches():
     """Points `(B, 2)`."""
-    points = data().examples.reshape(-1, 2)
-    batches = tf.data.Dataset.from_tensor_slices(points).shuffle(len(points)).repeat()
-    batches = batches.batch(ITEMS, drop_remainder=True).prefetch(2)
-    return tensorflow_ways.without_autotune(batches)
+    return tensorflow_ways.gathered_batches(data().examples.reshape(-1, 2), ITEMS)
 
 
 def ours(precision, jit_compile):
@@ -105,11 +105,9 @@ def function(precision, jit_compile=False):
     )
 
 
-def torch_way(precision, channels_last, compiled):
-    """The same flow in PyTorch."""
+def torch_flow():
+    """The same flow in PyTorch: from points to their mean negative log-likelihood."""
     import torch
-
-    from benchmarks import torch_ways
 
     class RealNVP(torch.nn.Module):
         def __init__(self):
@@ -120,7 +118,7 @@ def torch_way(precision, channels_last, compiled):
             for _ in range(COUPLINGS):
                 layers = []
                 for before, after in zip(sizes, sizes[1:], strict=False):
-                    layers += [torch.nn.Linear(before, after), torch.nn.ReLU()]
+                    layers += [torch.nn.Linear(before, after), torch.nn.ReLU(inplace=True)]
                 self.networks.append(torch.nn.Sequential(*layers, torch.nn.Linear(HIDDEN[-1], 4)))
 
         def forward(self, points):
@@ -135,7 +133,16 @@ def torch_way(precision, channels_last, compiled):
             log_density = -0.5 * points.square().sum(dim=1) - math.log(2.0 * math.pi)
             return -(log_density + log_det).mean()
 
-    model = RealNVP()
+    return RealNVP()
+
+
+def torch_way(precision, channels_last, compiled):
+    """Its training."""
+    import torch
+
+    from benchmarks import torch_ways
+
+    model = torch_flow()
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
     model = torch.compile(model) if compiled else model
     points = torch.from_numpy(data().examples.reshape(-1, 2).copy())
@@ -158,8 +165,8 @@ def torch_way(precision, channels_last, compiled):
 # Points have no channels.
 _TORCH = {name: way for name, way in torch_modes(torch_way).items() if "channels" not in name}
 WAYS = {
-    "keras_gen, XLA": lambda precision: ours(precision, True),
     "keras_gen": lambda precision: ours(precision, False),
+    "keras_gen, XLA": lambda precision: ours(precision, True),
     "Keras, as tutorials": textbook,
     "tf.function loop": function,
     "tf.function loop, XLA": lambda precision: function(precision, True),

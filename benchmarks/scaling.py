@@ -1,30 +1,36 @@
 """How the cost of a training step grows with image size, batch, width and replicas.
 
     python -m benchmarks.scaling
+    python -m keras_gen tables
 
-The model is a DCGAN of noise images. One of the four changes, the others stay at 32x32, 64 images,
-32 filters and one replica; all settings take turns as the programs of `benchmarks.harness` do.
-Prints a table and draws it on logarithmic axes to docs/images/scaling.png.
+The model is a DCGAN of noise images, on the CPU. One of the four changes, the others stay at 28x28,
+64 images, 32 filters and one replica. DCGAN doubles its resolution as often as the side is even:
+these sides are four times an odd number, so that all have two doublings. All settings of an axis
+take turns as the programs of `benchmarks.workers` do. The figures go to results/scaling.json, and
+to docs/images/scaling.png on logarithmic axes.
 """
 
 import functools
 import math
-import os
 import pathlib
 import statistics
 
 import matplotlib.pyplot as plt
 import tyro
 
-from benchmarks.harness import Program, Worker, steps_in
+from benchmarks import machine
+from benchmarks.harness import Program
+from benchmarks.workers import Workers
+from keras_gen.artifacts.files import write_json
+from keras_gen.training.speed_table import render_scaling
 
 AXES = {
-    "image_size": (16, 32, 64),
+    "image_size": (20, 28, 44, 60),
     "batch_size": (16, 32, 64, 128, 256),
     "filters": (8, 16, 32, 64),
     "replicas": (1, 2),
 }
-BASE = {"image_size": 32, "batch_size": 64, "filters": 32, "replicas": 1}
+BASE = {"image_size": 28, "batch_size": 64, "filters": 32, "replicas": 1}
 
 
 def way(precision, **settings):
@@ -46,8 +52,7 @@ def way(precision, **settings):
     shape = (settings["batch_size"], size, size, 3)
     images = np.random.default_rng(0).uniform(-1.0, 1.0, shape).astype("float32")
     batches = tf.data.Dataset.from_tensors(images).repeat()
-    run = tensorflow_ways.through_fit(model, batches).run
-    return Program(run, lambda: (0, tensorflow_ways.parameters(model)))
+    return Program(tensorflow_ways.through_fit(model, batches).run)
 
 
 WAYS = {
@@ -58,31 +63,37 @@ WAYS = {
 
 
 def measure(axis, rounds, seconds):
-    """Seconds of a step for each value of an axis, medians of rounds in which they take turns."""
-    workers = []
-    try:
-        for value in AXES[axis]:
-            workers.append(Worker("benchmarks.scaling", f"{axis}={value}", "float32"))
-        steps = [steps_in(worker, seconds) for worker in workers]
-        times = [
-            [worker.time(count) / count for worker, count in zip(workers, steps, strict=True)]
-            for _ in range(rounds)
-        ]
-        return [statistics.median(each) for each in zip(*times, strict=True)]
-    finally:
-        for worker in workers:
-            worker.stop()
+    """Images a second for each value of an axis, in rounds in which they take turns.
+
+    Raises:
+        SystemExit: a setting failed; its error stands above.
+    """
+    ways = {f"{axis}={value}": value for value in AXES[axis]}
+    with Workers("benchmarks.scaling", ways) as workers:
+        times = workers.turns(rounds, seconds)
+    if workers.failed:
+        raise SystemExit(f"{', '.join(workers.failed)} failed; the errors stand above.")
+    found = []
+    for name, value in ways.items():
+        items = (BASE | {axis: value})["batch_size"]
+        rates = [items / taken for taken in times[name]]
+        found.append({"way": str(value), "items": items, "rates": rates})
+    return {"title": axis.replace("_", " "), "ways": found}
 
 
-def draw(found, path):
+def draw(comparisons, path):
     """Log-log curves, one an axis, each with the exponent of its last step."""
-    figure, panels = plt.subplots(1, len(found), figsize=(3.2 * len(found), 3.0), sharey=True)
-    for panel, (axis, times) in zip(panels, found.items(), strict=True):
-        panel.loglog(AXES[axis], times, "o-")
-        panel.set_xticks(AXES[axis], AXES[axis])
+    figure, panels = plt.subplots(
+        1, len(comparisons), figsize=(3.2 * len(comparisons), 3.0), sharey=True
+    )
+    for panel, axis in zip(panels, comparisons, strict=True):
+        values = [int(way["way"]) for way in axis["ways"]]
+        times = [way["items"] / statistics.median(way["rates"]) for way in axis["ways"]]
+        panel.loglog(values, times, "o-")
+        panel.set_xticks(values, values)
         panel.minorticks_off()
-        panel.set_xlabel(axis.replace("_", " "))
-        panel.set_title(f"exponent {exponent(AXES[axis], times):.2f}")
+        panel.set_xlabel(axis["title"])
+        panel.set_title(f"exponent {exponent(values, times):.2f}")
         panel.grid(True, which="both", alpha=0.3)
     panels[0].set_ylabel("seconds a step")
     figure.tight_layout()
@@ -98,23 +109,28 @@ def exponent(values, times):
 def main(
     rounds: int = 5,
     seconds: float = 2.0,
-    out: pathlib.Path = pathlib.Path("docs/images/scaling.png"),
+    out: pathlib.Path = pathlib.Path("results/scaling.json"),
+    picture: pathlib.Path = pathlib.Path("docs/images/scaling.png"),
 ):
     """Measures all four axes.
 
     Args:
         rounds: how often each setting has its turn.
         seconds: how long a turn lasts, about.
-        out: the picture.
+        out: the file of the figures.
+        picture: the curves.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    found = {axis: measure(axis, rounds, seconds) for axis in AXES}
-    for axis, times in found.items():
-        cells = ", ".join(
-            f"{value}: {1e3 * each:.0f} ms" for value, each in zip(AXES[axis], times, strict=True)
-        )
-        print(f"{axis}: {cells}; exponent {exponent(AXES[axis], times):.2f}")
-    draw(found, out)
+    machine.use_cpu_only()
+    found = machine.surroundings() | {
+        "recipe": "scaling",
+        "family": "scaling",
+        "rounds": rounds,
+        "seconds": seconds,
+    }
+    found["comparisons"] = [measure(axis, rounds, seconds) for axis in AXES]
+    print(render_scaling(found))
+    write_json(out, found)
+    draw(found["comparisons"], picture)
 
 
 if __name__ == "__main__":

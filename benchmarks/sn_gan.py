@@ -1,7 +1,6 @@
 """SN-GAN with the hinge loss: the networks of `keras_gen.models.SNGAN`, 28x28 MNIST, batches of 64.
 
-Keras' own `SpectralNormalization` normalizes in every call and writes the kernel; PyTorch's too
-iterates in every call; ours once a discriminator step, as the paper does, and normalizes in each.
+Keras' own `SpectralNormalization` also writes the normalized kernel in every call.
 """
 
 import keras
@@ -13,6 +12,11 @@ from keras_gen.models import SNGAN
 
 TITLE = "SN-GAN, hinge loss, 32 filters, 28x28, batch 64"
 ITEMS = 64
+NOTE = (
+    "Power iterations run once a discriminator step in ours, as in the paper, and in every call of "
+    "the discriminator in Keras' and in PyTorch's layer. Keras' step and the tf.function loop pass "
+    "twice through the generator."
+)
 LATENT_DIM = 128
 FILTERS = 32
 

@@ -21,12 +21,33 @@ def mnist(value_range=(0.0, 1.0)):
 
 
 def textbook_batches(data, batch_size, labels=False):
-    """The data pipeline of the tutorials: floats in memory, shuffled one by one, then batched."""
+    """The training set as the tutorials hold it, floats in memory, in shuffled batches."""
     low, high = data.value_range
     images = data.examples.astype("float32") / 255.0 * (high - low) + low
-    arrays = (images, data.labels.astype("int32")) if labels else images
-    batches = tf.data.Dataset.from_tensor_slices(arrays).shuffle(10_000).repeat()
-    return without_autotune(batches.batch(batch_size, drop_remainder=True).prefetch(2))
+    return gathered_batches((images, data.labels.astype("int32")) if labels else images, batch_size)
+
+
+def gathered_batches(arrays, batch_size):
+    """What `fit` makes of arrays: indices are shuffled, anew in each epoch, and batches gathered.
+
+    That is the cheapest pipeline of the tutorials. Those that hand a shuffled dataset of single
+    examples over pay for each of them.
+
+    Args:
+        arrays: `(N, ...)`, or a tuple of such.
+        batch_size: examples in a batch.
+
+    Returns:
+        A dataset of batches without end.
+    """
+    held = tf.nest.map_structure(tf.constant, arrays)
+    count = len(tf.nest.flatten(held)[0])
+    indices = tf.data.Dataset.range(count).shuffle(count).batch(batch_size, drop_remainder=True)
+    batches = indices.repeat().map(
+        lambda rows: tf.nest.map_structure(lambda each: tf.gather(each, rows), held),
+        num_parallel_calls=2,
+    )
+    return without_autotune(batches.prefetch(4))
 
 
 def without_autotune(batches):
@@ -63,9 +84,10 @@ def through_loop(step, batches, jit_compile=False):
 def count_flops(step, spec):
     """The floating-point operations of a graph, by TensorFlow's own count of its nodes.
 
-    Those of convolutions and matrix products, forwards and backwards, and of additions. The inside
-    of loops counts once. Gradients that nothing needs are nodes of the graph, too, but never run:
-    only what leads to its results counts.
+    Those of convolutions and matrix products, forwards and backwards, and of element-wise
+    operations, reductions and the optimizers' arithmetic, as far as TensorFlow knows them. The
+    inside of loops counts once. Gradients that nothing needs are nodes of the graph, too, but never
+    run: only what leads to its results counts.
     """
     tf.get_logger().setLevel("ERROR")  # of the profiler, which says in each call that it is old
     traced = tf.function(step).get_concrete_function(spec).graph

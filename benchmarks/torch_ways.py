@@ -2,11 +2,11 @@
 
 A Keras network becomes the PyTorch network of the same layers and sizes, so that both sides of a
 comparison surely train the same thing. What differs is where a strided convolution lets the odd
-line of padding fall: PyTorch pads both sides alike.
+line of padding fall: PyTorch pads both sides alike. Rectified units work in place, as in PyTorch's
+own examples.
 """
 
 import contextlib
-import os
 
 import keras
 import numpy as np
@@ -15,8 +15,10 @@ from torch import nn
 
 from benchmarks.harness import Program
 from keras_gen.layers import SpectralNormalization
+from keras_gen.training import environment
 
-torch.set_num_threads(len(os.sched_getaffinity(0)))  # else one a physical core, fewer than others
+# Else one a physical core, fewer than the others have.
+torch.set_num_threads(environment.machine()["cores"])
 
 
 def prepare(network, channels_last, compiled):
@@ -79,7 +81,7 @@ def _convert(layer):
         height, width, channels = layer.target_shape
         made = nn.Unflatten(1, (channels, height, width))
     elif kind == "LeakyReLU":
-        made = nn.LeakyReLU(layer.negative_slope)
+        made = nn.LeakyReLU(layer.negative_slope, inplace=True)
     elif kind == "Dropout":
         made = nn.Dropout(layer.rate)
     elif kind == "GlobalMaxPooling2D":
@@ -87,7 +89,7 @@ def _convert(layer):
     elif kind == "Flatten":
         made = nn.Flatten()
     elif kind == "ReLU":
-        made = nn.ReLU()
+        made = nn.ReLU(inplace=True)
     elif kind == "Activation":
         return _activation(layer)
     else:
@@ -97,8 +99,10 @@ def _convert(layer):
 
 def _activation(layer):
     name = getattr(getattr(layer, "activation", None), "__name__", "linear")
-    made = {"linear": None, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}[name]
-    return [made()] if made else []
+    if name == "linear":
+        return []
+    made = {"relu": nn.ReLU(inplace=True), "sigmoid": nn.Sigmoid(), "tanh": nn.Tanh()}
+    return [made[name]]
 
 
 def batches(data, batch_size, labels=False, channels_last=False):

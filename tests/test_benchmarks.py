@@ -10,70 +10,97 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import harness, run, tensorflow_ways
-from benchmarks.harness import Measurement, ratios
-from keras_gen.training.speed_table import render_memory, render_speeds
+from benchmarks import all_reduce, harness, machine, pixel_sampling, run, start_up, tensorflow_ways
+from benchmarks.harness import Measurement
+from benchmarks.workers import WayError, Workers
+from keras_gen.training import speed_table
+from keras_gen.training.speed_table import ratios, render_comparison, render_memory
+from keras_gen.training.tables import tables_differ, update_tables
 
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra bench)"
 )
 
 
-def measured(way, *rates):
-    return Measurement(way, "float32", rates, 3.0, 500.0, 2e6 if way == "ours" else None)
-
-
 def test_a_ratio_is_the_median_of_the_rounds_not_of_the_rates():
-    ours, theirs = measured("ours", 10.0, 20.0, 90.0), measured("theirs", 5.0, 20.0, 30.0)
-    assert ratios(ours, theirs) == (2.0, 1.0, 3.0)
+    assert ratios((10.0, 20.0, 90.0), (5.0, 20.0, 30.0)) == (2.0, 1.0, 3.0)
 
 
-def test_programs_take_turns_in_processes_of_their_own(tmp_path, monkeypatch):
-    module = tmp_path / "sleeping.py"
-    module.write_text(
+@pytest.fixture
+def sleeping(tmp_path, monkeypatch):
+    """A comparison of programs that sleep, and what they logged: name, process, steps."""
+    (tmp_path / "sleeping.py").write_text(
         "import os, time\n"
         "from benchmarks.harness import Program\n"
-        "TITLE, ITEMS = 'sleep', 10\n"
         f"log = {str(tmp_path / 'log')!r}\n"
         "def way(name, seconds):\n"
         "    def sleep(steps):\n"
         "        time.sleep(steps * seconds)\n"
         "        with open(log, 'a') as file:\n"
         "            file.write(f'{name} {os.getpid()} {steps}\\n')\n"
-        "    return lambda precision: Program(sleep, (lambda: (40, 7)) if name == 'a' else None)\n"
-        "WAYS = {'a': way('a', 0.01), 'b': way('b', 0.02)}\n"
+        "        if name == 'dies' and steps > 1:\n"
+        "            os._exit(1)\n"
+        "    counts = (lambda: (40, 7)) if name == 'a' else None\n"
+        "    return lambda precision: Program(sleep, counts, alone=name != 'b')\n"
+        "WAYS = {'keras_gen': way('a', 0.01), 'b': way('b', 0.02), 'dies': way('dies', 0.01)}\n"
+        "WAYS['keras_gen, broken'] = lambda precision: 1 / 0\n"
     )
-    comparison = {"module": "sleeping", "items": 10, "ways": ["a", "b"]}
     monkeypatch.syspath_prepend(tmp_path)
-    a, b = harness.compare(comparison, rounds=3, seconds=0.1)
-    turns = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
-    starts, rounds = turns[:-6], turns[-6:]
-    assert "".join(turn[0] for turn in rounds) == "ab" * 3
-    tried = [int(turn[2]) for turn in starts if turn[0] == "a"]
-    assert tried[:4] == [1, 2, 1, 2]  # a first step, a second, then more until they tell enough
-    assert all(later == 2 * sooner for sooner, later in zip(tried[2:], tried[3:], strict=False))
-    assert len({turn[1] for turn in turns}) == 2
-    assert 1.5 < ratios(a, b)[0] < 2.5
-    assert 500 < a.rate < 1000  # 10 items in at least 10 ms
+    return lambda: [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+
+
+def test_programs_take_turns_in_processes_of_their_own(sleeping):
+    comparison = {"module": "sleeping", "items": 10, "ways": ["keras_gen", "b"]}
+    (a, b), failed = harness.compare(comparison, rounds=3, seconds=0.1, starts=2)
+    turns = sleeping()
+    # b does not run alone: nothing is timed of its first step, and it starts once.
+    assert [turn[0] + turn[2] for turn in turns[:3]] == ["a1", "b1", "a1"]
+    assert "".join(turn[0] for turn in turns[-6:]) == "ab" * 3
+    tried = [int(turn[2]) for turn in turns[:-6] if turn[0] == "a"]
+    assert tried[1:5] == [1, 2, 1, 2]  # a first step, a second, then more until they tell enough
+    assert all(later == 2 * sooner for sooner, later in zip(tried[3:], tried[4:], strict=False))
+    assert len({turn[1] for turn in turns[1:]}) == 2 and turns[0][1] != turns[2][1]
+    assert 1.5 < ratios(a.rates, b.rates)[0] < 2.5
+    assert all(200 < rate < 1000 for rate in a.rates)  # 10 items in at least 10 ms
     assert (a.flops, a.parameters, b.flops) == (4.0, 7, None)
-    assert a.peak_memory_mib > 5
+    assert len(a.first_step_seconds) == 2 and a.peak_memory_mib > 5
+    assert b.first_step_seconds is b.peak_memory_mib is None and not failed
+
+
+def test_a_way_that_fails_leaves_the_others(sleeping):
+    with Workers("sleeping", ["keras_gen, broken", "dies", "keras_gen", "b"]) as workers:
+        workers._running["b"]._process.kill()  # between two turns: its pipe is broken
+        workers._running["b"]._process.join()
+        times = workers.turns(rounds=2, seconds=0.02)
+    assert workers.failed == ["keras_gen, broken", "dies", "b"]
+    assert list(times) == ["keras_gen"] and len(times["keras_gen"]) == 2
+
+
+def test_a_comparison_without_ours_is_lost(sleeping):
+    comparison = {"module": "sleeping", "items": 10, "ways": ["keras_gen, broken"]}
+    with pytest.raises(WayError, match="none of ours is left, of keras_gen, broken that failed"):
+        harness.compare(comparison, rounds=1, seconds=0.01)
 
 
 @pytest.mark.parametrize("name", run.COMPARISONS)
 def test_a_comparison_has_ours_first_and_two_textbook_ways(name):
     module = importlib.import_module(f"benchmarks.{name}")
     ways = list(module.WAYS)
-    assert ways[0].startswith("keras_gen") and module.ITEMS > 0 and module.TITLE
+    assert module.ITEMS > 0 and module.TITLE
+    assert ways[0] in ("keras_gen", "keras_gen, alternating")  # the default
+    assert [way.startswith("keras_gen") for way in ways] == sorted(
+        (way.startswith("keras_gen") for way in ways), reverse=True
+    )
     assert {"Keras, as tutorials", "tf.function loop"} <= set(ways)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", run.COMPARISONS)
 def test_every_way_takes_steps(name):
-    comparison = harness.describe(name)
+    comparison = machine.describe(name)
     for precision in harness.PRECISIONS:
-        for each in harness.compare(comparison, precision, rounds=1, seconds=0.01):
-            assert each.rate > 0.0
+        found, failed = harness.compare(comparison, precision, rounds=1, seconds=0.01)
+        assert [each.way for each in found] == comparison["ways"] and not failed
 
 
 def sizes(*networks):
@@ -93,11 +120,63 @@ def test_both_sides_of_the_comparisons_have_the_same_parameters():
     assert sizes(VAE((28, 28, 1), 40, (400,))) == sizes(vae.TextbookVAE())
     # A textbook's mask leaves weights that never count, and its couplings see both coordinates.
     textbook, ours = pixel_cnn.textbook_network(), PixelCNN((28, 28, 1), 128, 5, 128)
-    hidden = 25 * 128 + 5 * 4 * 64 * 64 + (49 - 24) * 0
+    hidden = 25 * 128 + 5 * 4 * 64 * 64  # of kernels 7 x 7 and 3 x 3
     assert sizes(textbook) - sizes(ours) == hidden
     ours = PointRealNVP(6, (256,) * 4)
     unseen = 6 * (256 + 2 * 257) - 4  # a second input and output each; ours normalizes first
     assert sizes(real_nvp.TextbookRealNVP()) - sizes(ours) == unseen
+
+
+@needs_torch
+def test_networks_written_in_pytorch_have_the_parameters_of_the_textbook():
+    from benchmarks import pixel_cnn, real_nvp, vae
+
+    def count(*networks):
+        return sum(weight.numel() for net in networks for weight in net.parameters())
+
+    assert count(*vae.torch_networks()) == sizes(vae.TextbookVAE())
+    assert count(pixel_cnn.torch_network()) == sizes(pixel_cnn.textbook_network())
+    assert count(real_nvp.torch_flow()) == sizes(real_nvp.TextbookRealNVP())
+
+
+def test_the_textbook_vae_trains_in_bfloat16_on_a_cross_entropy_of_logits():
+    from benchmarks import vae
+
+    tensorflow_ways.use_precision("bfloat16")
+    model = vae.TextbookVAE()
+    model.compile(keras.optimizers.Adam(1e-4))
+    model.optimizer.build(model.trainable_variables)
+    (last,) = (each for each in model.decoder.layers[-3:] if isinstance(each, keras.layers.Dense))
+    last.set_weights([np.zeros((400, 784)), np.full(784, 50.0)])
+    losses = tf.function(model.train_step)(tf.zeros((2, 28, 28, 1)))
+    # Of probabilities, which Keras clips at 1e-7, it would be 16.1 a pixel.
+    assert float(losses["reconstruction_loss"]) == pytest.approx(784 * 50.0)
+
+
+def test_textbook_batches_are_shuffled_anew_in_each_epoch():
+    arrays = (np.arange(6.0)[:, None], np.arange(6))
+    batches = iter(tensorflow_ways.gathered_batches(arrays, 3))
+    epochs = []
+    for _ in range(6):
+        found = [next(batches) for _ in range(2)]
+        for examples, labels in found:
+            assert examples.shape == (3, 1) and (examples[:, 0].numpy() == labels.numpy()).all()
+        epochs.append(tuple(np.concatenate([labels for _, labels in found])))
+    assert all(sorted(epoch) == list(range(6)) for epoch in epochs) and len(set(epochs)) > 1
+
+
+def test_all_ways_of_drawing_draw_the_same_images():
+    from keras_gen.models import PixelCNN
+
+    model = PixelCNN((4, 4, 1), filters=4, num_blocks=1, head_filters=4)
+    latents = model.draw_latents(3, [0, 1])
+    expected = model.decode(latents).numpy()
+    for draw in (
+        pixel_sampling.whole_network(model, latents, 16),
+        pixel_sampling.whole_network(model, latents, 16, jit_compile=True),
+        pixel_sampling.predict(model, latents, 16),
+    ):
+        np.testing.assert_array_equal(draw(), expected)
 
 
 def test_operations_are_counted_by_tensorflow():
@@ -157,28 +236,84 @@ def test_a_layer_without_counterpart_is_named():
         torch_ways.as_torch(network)
 
 
+WHERE = {
+    "machine": {"processor": "EPYC", "cores": 2},
+    "versions": {"tensorflow": "2.21.0", "torch": "2.13.0"},
+    "load_average": [0.25, 0.5, 0.5],
+}
+
+
+def way(name, *rates, starts=None, flops=None):
+    alone = {"first_step_seconds": starts, "peak_memory_mib": starts and 500.0}
+    return {"way": name, "rates": rates, **alone, "flops": flops, "parameters": flops and 1234}
+
+
 def entry(name="dcgan", precision="float32"):
-    ours, theirs = measured("ours", 200.0, 210.0), measured("theirs", 100.0, 100.0)
-    return {
+    return WHERE | {
         "name": name,
         "title": f"The {name}",
+        "note": "It differs.",
+        "items": 100,
         "precision": precision,
         "rounds": 2,
         "seconds": 3.0,
         "matmul_flops": 1e9,
-        "machine": {"processor": "EPYC", "cores": 2},
-        "versions": {"tensorflow": "2.21.0", "torch": "2.13.0"},
-        "ways": [run.row(each, ours) for each in (ours, theirs)],
+        "failed": ["PyTorch, compiled"],
+        "ways": [
+            way("keras_gen", 200.0, 210.0, starts=(3.0, 4.0, 8.0), flops=2e6),
+            way("keras_gen, XLA", 300.0, 400.0, starts=(6.0, 6.0, 6.0), flops=2e6),
+            way("tf.function loop", 100.0, 100.0, starts=(2.0, 4.0, 4.0)),
+            way("PyTorch", 50.0, 70.0),
+        ],
     }
 
 
-def test_the_speed_table_has_ours_first_and_ratios_to_the_others():
-    text = render_speeds({"comparisons": [entry()]})
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert rows[2] == "| The dcgan, float32 | ours | 205 |  | 3 s | 500 MiB |"
-    assert rows[3] == "|  | theirs | 100 | 2.05 (2.00, 2.10) | 3 s | 500 MiB |"
-    assert "2 MFLOP for an image or point, 41% of the 1 GFLOP/s of matrix products" in text
-    assert "ours / it  2.05 (2.00 to 2.10)" in run.table(entry())
+def test_the_speed_table_has_ratios_of_each_of_ours_to_each_opponent():
+    lines = render_comparison(entry()).splitlines()
+    assert lines[0] == "**The dcgan, float32**"
+    assert lines[2].endswith("| of the matmul peak | keras_gen / it | keras_gen, XLA / it |")
+    assert lines[4:8] == [
+        "| keras_gen | 205 | 4.0 s | 1.50 | 500 MiB | 1,234 | 2 | 41% |  |  |",
+        "| keras_gen, XLA | 350 | 6.0 s | 1.50 | 500 MiB | 1,234 | 2 | 70% |  |  |",
+        "| tf.function loop | 100 | 4.0 s |  | 500 MiB |  |  |  "
+        "| 2.05 (2.00 to 2.10) | 3.50 (3.00 to 4.00) |",
+        "| PyTorch | 60 |  |  |  |  |  |  | 3.50 (3.00 to 4.00) | 5.86 (5.71 to 6.00) |",
+    ]
+    assert lines[9:] == [
+        "It differs. 2 rounds, turns of about 3 s; first steps: medians of 3; 1 GFLOP/s of matrix "
+        "products; 2 cores of EPYC, load 0.2 before, TensorFlow 2.21.0, PyTorch 2.13.0. "
+        "Failed: PyTorch, compiled."
+    ]
+
+
+def test_tables_of_other_benchmarks_are_made_by_the_tables_command(tmp_path):
+    (tmp_path / "results").mkdir()
+    turns = WHERE | {"rounds": 2, "seconds": 3.0}
+    batch = {"title": "16", "ways": [way("cached", 30.0, 50.0), way("predict", 0.1, 0.2)]}
+    drawing = {"opponents": ["predict"], "chunk": 64, "pixels": 4, "comparisons": [batch]}
+    uses = [way("1 replica", 100.0, 200.0), way("2 replicas", 50.0, 50.0)]
+    sides = [{"way": "28", "items": 64, "rates": [128.0, 320.0, 320.0]}]
+    written = {
+        "speed": {"comparisons": [entry()]},
+        "pixel_sampling": drawing,
+        "replicas": {"comparisons": [{"title": "VAE", "ways": uses}]},
+        "scaling": {"comparisons": [{"title": "image size", "ways": sides}]},
+    }
+    for family, found in written.items():
+        content = json.dumps(turns | {"recipe": family, "family": family} | found)
+        (tmp_path / "results" / f"{family}.json").write_text(content)
+    markers = "".join(f"<!-- results:{each} -->\n<!-- /results -->\n" for each in written)
+    page = tmp_path / "README.md"
+    page.write_text(markers)
+    assert update_tables(tmp_path) == [page] and tables_differ(tmp_path) == []
+    text = page.read_text()
+    assert render_comparison(entry()) in text
+    assert "| Images | cached | predict |\n| --- | --- | --- |\n| 16 | 40 | 0.15 |" in text
+    assert "| 16 | cached | 275 (250 to 300) |" in text
+    assert "| VAE | 1 replica | 150 (100 to 200) |  |" in text
+    assert "| VAE | 2 replicas | 50 (50 to 50) | 0.38 (0.25 to 0.50) |" in text
+    assert "| image size | 28 | 200 | 320 |" in text
+    assert set(speed_table.SPEED_TABLES) == set(written)
 
 
 def test_figures_replace_those_of_the_same_comparison_only(tmp_path):
@@ -188,6 +323,90 @@ def test_figures_replace_those_of_the_same_comparison_only(tmp_path):
     kept = json.loads(path.read_text())["comparisons"]
     found = [(each["name"], each["precision"]) for each in kept]
     assert found == [("dcgan", "float32"), ("vae", "float32"), ("vae", "bfloat16")]
+
+
+def test_a_run_keeps_what_it_measured_and_ends_with_what_failed(tmp_path, monkeypatch):
+    def compare(comparison, precision, rounds, seconds, starts):
+        if comparison["name"] == "vae":
+            raise WayError("none of ours is left")
+        return [Measurement("keras_gen", (1.0,), (2.0,), 3.0, 4.0, 5)], ["PyTorch"]
+
+    for name, found in {
+        "use_cpu_only": None,
+        "images": "mnist",
+        "surroundings": WHERE | {"commit": ["abc", False], "bfloat16": False},
+        "matmul_peak": 1e9,
+    }.items():
+        monkeypatch.setattr(machine, name, lambda *_, found=found: found)
+    about = {"title": "T", "note": "", "items": 1, "ways": ["keras_gen", "PyTorch"]}
+    monkeypatch.setattr(machine, "describe", lambda name: {"name": name} | about)
+    monkeypatch.setattr(run, "compare", compare)
+    out = tmp_path / "benchmarks.json"
+    with pytest.raises(SystemExit) as stop:
+        run.main(("dcgan", "vae"), out=out)
+    assert str(stop.value).splitlines()[1:] == [
+        "dcgan, float32: PyTorch",
+        "vae, float32: none of ours is left",
+    ]
+    (kept,) = json.loads(out.read_text())["comparisons"]
+    assert (kept["name"], kept["failed"], kept["commit"]) == ("dcgan", ["PyTorch"], ["abc", False])
+    assert len(kept["load_average"]) == 3 and kept["ways"][0]["rates"] == [1.0]
+
+
+def test_variables_of_allocators_and_threads_are_kept(monkeypatch):
+    monkeypatch.setattr(machine, "_elsewhere", lambda function: {})
+    monkeypatch.setenv("MALLOC_TOP_PAD_", "7")
+    monkeypatch.setenv("TF_OF_ANOTHER_PROGRAM", "/home/someone/file")
+    found = machine.surroundings()["environment"]
+    assert found["MALLOC_TOP_PAD_"] == "7"
+    assert all(name.startswith(("MALLOC_", "OMP_", "TF_")) for name in found)
+    assert "TF_OF_ANOTHER_PROGRAM" not in found
+
+
+def test_a_plan_counts_what_each_optimizer_sends_and_waits_for():
+    ours = {"way": "keras_gen", "flops": 1e9, "parameters": 1_000_000}
+    planned = {"name": "dcgan", "items": 100, "ways": [{"flops": None}, ours]}
+    step, reduce = all_reduce.plan(planned, 4, device_flops=1e12, bandwidth=1e9, latency=1e-5)
+    assert step == pytest.approx(0.1)
+    assert reduce == pytest.approx(2 * 3 / 4 * 4e-3 + 2 * 3 * 1e-5 * 2)  # two optimizers
+
+
+def test_a_plan_names_what_makes_its_figures(tmp_path):
+    with pytest.raises(SystemExit, match="python -m benchmarks.run"):
+        all_reduce.main(tmp_path / "benchmarks.json")
+
+
+def test_a_plan_says_the_efficiency_and_the_batch_that_pays(tmp_path, capsys):
+    ours = {"flops": 1e9, "parameters": 1_000_000}
+    planned = {"name": "vae", "title": "VAE, 784", "precision": "float32", "items": 100}
+    path = tmp_path / "benchmarks.json"
+    path.write_text(json.dumps({"comparisons": [planned | {"ways": [ours]}]}))
+    all_reduce.main(path, 1e13, 0.1, links=(0.08,), latency=0.0, replicas=5)
+    # A step of 0.1 s, 2 x 4 / 5 x 4 MB at 80 MB/s
+    row = "| VAE | 100 | 0.08 GB/s | 100 ms | 80 ms | 56% | 80 | 720 |"
+    assert capsys.readouterr().out.splitlines()[2:] == [row]
+
+
+def test_images_of_the_scaling_benchmark_have_the_same_depth():
+    from benchmarks.scaling import AXES, BASE
+    from keras_gen.models.gans.dcgan import doublings
+
+    assert BASE["image_size"] in AXES["image_size"]
+    assert {doublings((side, side, 3))[0] for side in AXES["image_size"]} == {2}
+
+
+def test_a_folder_without_recipes_is_named(tmp_path):
+    with pytest.raises(SystemExit, match="--recipes .*: there are none"):
+        start_up.main(1, tmp_path)
+
+
+@pytest.mark.slow
+def test_two_workers_take_the_steps_that_are_asked_for():
+    from benchmarks.replicas import SETTINGS
+
+    with Workers("benchmarks.replicas", [f"VAE, {setting}" for setting in SETTINGS]) as workers:
+        assert len(workers.turns(rounds=1, seconds=0.01)) == 3
+    assert not workers.failed
 
 
 def test_the_memory_table_is_sorted_by_the_peak():

@@ -38,7 +38,7 @@ def launch(command, workers):
     if not command or not pathlib.Path(command[0]).is_file():
         given = command[0] if command else "nothing"
         raise RunError(f"launch: {given} is no recipe. Put it behind --, with its flags.")
-    addresses = [f"localhost:{port}" for port in _free_ports(workers)]
+    addresses = [f"localhost:{port}" for port in free_ports(workers)]
     processes = [_start(command, addresses, index) for index in range(workers)]
     readers = [
         threading.Thread(target=_echo, args=(process.stdout, f"[worker {index}] "), daemon=True)
@@ -123,7 +123,8 @@ def _echo(stream, prefix):
         sys.stdout.flush()
 
 
-def _free_ports(count):
+def free_ports(count):
+    """Ports of this machine that nothing listens on, as integers."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("localhost", 0))

@@ -1,15 +1,20 @@
 """Tables in Markdown."""
 
 
-def table(columns, rows):
+def table(columns, items):
     """The lines of a table.
 
     Args:
-        columns: `{heading: function of a row that gives the cell}`.
-        rows: anything.
+        columns: `{heading: function of an item that gives the cell}`.
+        items: what the rows are about.
     """
-    lines = [line(columns), line("---" for _ in columns)]
-    return lines + [line(cell(row) for cell in columns.values()) for row in rows]
+    return grid(columns, ([cell(item) for cell in columns.values()] for item in items))
+
+
+def grid(headings, cells):
+    """The lines of a table, from its headings and the cells of each row."""
+    headings = list(headings)
+    return [line(headings), line(["---"] * len(headings)), *map(line, cells)]
 
 
 def line(cells):

@@ -8,7 +8,7 @@ results of recipes.
 
 import statistics
 
-from keras_gen.training.markdown import line, table
+from keras_gen.training.markdown import grid, table
 
 _LOOP = "tf.function loop"  # the opponent that first steps are compared with
 
@@ -25,8 +25,7 @@ def render_speeds(benchmarks):
 
 
 def render_comparison(comparison):
-    """Markdown of a comparison: a row for each way, ours first, and ratios in a column for each of
-    ours.
+    """Markdown of a comparison: a row for each way, and a column of ratios for each of ours.
 
     Args:
         comparison: one of `comparisons` in `results/benchmarks.json`.
@@ -73,20 +72,23 @@ def _cell(name, text):
     return lambda way: "" if way[name] is None else text(way[name])
 
 
-def _spread(found, digits=2):
-    return "{:.{d}f} ({:.{d}f} to {:.{d}f})".format(*found, d=digits)
+def _spread(found, text="{:.2f}".format):
+    return "{} ({} to {})".format(*map(text, found))
 
 
 def _rate(rates):
-    rate = statistics.median(rates)
-    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+    return _number(statistics.median(rates))
+
+
+def _number(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _protocol(comparison):
     starts = max(len(way["first_step_seconds"] or ()) for way in comparison["ways"])
     text = (
-        f"{comparison['rounds']} rounds, turns of about {comparison['seconds']:g} s; first steps: "
-        f"medians of {starts}; {comparison['matmul_flops'] / 1e9:,.0f} GFLOP/s of matrix products; "
+        f"{_turns(comparison)}; first steps: medians of {starts}; "
+        f"{comparison['matmul_flops'] / 1e9:,.0f} GFLOP/s of matrix products; "
         f"{_where(comparison)}, PyTorch {comparison['versions']['torch']}."
     )
     if comparison["note"]:
@@ -97,70 +99,72 @@ def _protocol(comparison):
 
 
 def _where(measured):
-    machine = measured["machine"]
+    machine, load = measured["machine"], measured["load_average"][0]
     return (
-        f"{machine['cores']} cores of {machine['processor']}, load {measured['load_average'][0]:.1f} "
-        f"before, TensorFlow {measured['versions']['tensorflow']}"
+        f"{machine['cores']} cores of {machine['processor']}, load {load:.1f} before, TensorFlow "
+        f"{measured['versions']['tensorflow']}"
     )
+
+
+def _turns(measured):
+    return f"{measured['rounds']} rounds, turns of about {measured['seconds']:g} s"
 
 
 def render_sampling(sampling):
     """Markdown of `results/pixel_sampling.json`: rates, and ours over each other way of drawing."""
     batches, opponents = sampling["comparisons"], sampling["opponents"]
-    ways = [way["way"] for way in batches[0]["ways"]]
-    rates = {each["title"]: {way["way"]: way["rates"] for way in each["ways"]} for each in batches}
-    columns = {"Images": lambda title: title}
-    columns |= {way: lambda title, way=way: _rate(rates[title][way]) for way in ways}
-    lines = ["Images a second:", "", *table(columns, rates), "", "Times as fast:", ""]
-    lines += [line(["Images", "Ours", *opponents]), line(["---"] * (2 + len(opponents)))]
-    for title, found in rates.items():
-        for ours in (way for way in ways if way not in opponents):
-            each = (_spread(ratios(found[ours], found[way]), 0) for way in opponents)
-            lines.append(line([title, ours, *each]))
-    protocol = (
-        f"{sampling['rounds']} rounds; the whole network's pixels are timed on the first "
-        f"{sampling['pixels']}, {sampling['chunk']} images at most at a time; {_where(sampling)}."
-    )
-    return "\n".join([*lines, "", protocol])
+    speeds, advantages = [], []
+    for batch in batches:
+        found = {way["way"]: way["rates"] for way in batch["ways"]}
+        speeds.append([batch["title"], *map(_rate, found.values())])
+        for ours in (way for way in found if way not in opponents):
+            each = (_spread(ratios(found[ours], found[way]), _number) for way in opponents)
+            advantages.append([batch["title"], ours, *each])
+    lines = [
+        "Images a second:",
+        "",
+        *grid(["Images", *(way["way"] for way in batches[0]["ways"])], speeds),
+        "",
+        "How many times as fast:",
+        "",
+        *grid(["Images", "Ours", *(f"/ {way}" for way in opponents)], advantages),
+        "",
+        f"Medians of {sampling['rounds']} rounds. The opponents draw at most {sampling['chunk']} "
+        f"images at a time, and are timed on the first {sampling['pixels']} pixels, for each costs "
+        f"the same. {_where(sampling)}.",
+    ]
+    return "\n".join(lines)
 
 
 def render_replicas(replicas):
-    """Markdown of `results/replicas.json`: each way to use the cores over the first of its model."""
-
-    def rows():
-        for model in replicas["comparisons"]:
-            for way in model["ways"]:
-                found = ratios(way["rates"], model["ways"][0]["rates"])
-                spread = "" if way is model["ways"][0] else _spread(found)
-                least, most = min(way["rates"]), max(way["rates"])
-                rates = f"{_rate(way['rates'])} ({_rate([least])} to {_rate([most])})"
-                yield model["title"], way["way"], rates, spread
-
+    """Markdown of `results/replicas.json`: each use of the cores over the first of its model."""
+    cells = []
+    for model in replicas["comparisons"]:
+        one = model["ways"][0]
+        for way in model["ways"]:
+            rates = way["rates"]
+            speed = _spread((statistics.median(rates), min(rates), max(rates)), _number)
+            times = "" if way is one else _spread(ratios(rates, one["rates"]))
+            cells.append([model["title"], way["way"], speed, times])
     headings = ("Model", "Cores as", "images a second", "times one replica")
-    columns = {name: lambda row, at=at: row[at] for at, name in enumerate(headings)}
-    protocol = (
-        f"{replicas['rounds']} rounds, turns of about {replicas['seconds']:g} s; "
-        f"{_where(replicas)}."
-    )
-    return "\n".join([*table(columns, rows()), "", protocol])
+    return "\n".join([*grid(headings, cells), "", f"{_turns(replicas)}; {_where(replicas)}."])
 
 
 def render_scaling(scaling):
     """Markdown of `results/scaling.json`: a row for each setting."""
-
-    def rows():
-        for axis in scaling["comparisons"]:
-            for way in axis["ways"]:
-                milliseconds = 1e3 * way["items"] / statistics.median(way["rates"])
-                yield axis["title"], way["way"], f"{milliseconds:,.0f}", _rate(way["rates"])
-
+    cells = [
+        [
+            axis["title"],
+            way["way"],
+            f"{1e3 * way['items'] / statistics.median(way['rates']):,.0f}",
+            _rate(way["rates"]),
+        ]
+        for axis in scaling["comparisons"]
+        for way in axis["ways"]
+    ]
     headings = ("Changed", "to", "ms a step", "images a second")
-    columns = {name: lambda row, at=at: row[at] for at, name in enumerate(headings)}
-    protocol = (
-        f"Medians of {scaling['rounds']} rounds, turns of about {scaling['seconds']:g} s; "
-        f"{_where(scaling)}."
-    )
-    return "\n".join([*table(columns, rows()), "", protocol])
+    protocol = f"Medians of {_turns(scaling)}; {_where(scaling)}."
+    return "\n".join([*grid(headings, cells), "", protocol])
 
 
 # family of a result -> its table

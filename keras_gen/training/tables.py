@@ -21,7 +21,7 @@ import re
 from collections import Counter
 
 from keras_gen.artifacts.files import write_atomic
-from keras_gen.training.markdown import line, table
+from keras_gen.training.markdown import grid, table
 from keras_gen.training.metric_names import METRICS, headlines, metric_order, printed_name
 from keras_gen.training.speed_table import SPEED_TABLES, render_memory
 
@@ -250,11 +250,15 @@ def _lines(values):
 
 def _demonstration(result):
     """The numbers of a demonstration, each beside the analytic one, and how they were got."""
-    lines = [line(("Quantity", "Measured", "Analytic", "On what")), line(["---"] * 4)]
-    for name, metric in result["metrics"].items():
-        analytic = metric.get("analytic")
-        known = "-" if analytic is None else f"{analytic:.6g}"
-        lines.append(line((name, f"{metric['value']:.6g}", known, metric["protocol"])))
+
+    def known(metric):
+        return "-" if metric.get("analytic") is None else f"{metric['analytic']:.6g}"
+
+    cells = [
+        (name, f"{metric['value']:.6g}", known(metric), metric["protocol"])
+        for name, metric in result["metrics"].items()
+    ]
+    lines = grid(("Quantity", "Measured", "Analytic", "On what"), cells)
     where = f"{_duration(result['seconds'])}, {_machine(result['machine'])}"
     return "\n".join([*lines, "", f"`{result['command']}`, seed {result['seed']}, {where}."])
 
