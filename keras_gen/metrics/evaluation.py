@@ -192,13 +192,27 @@ def _compare_features(details, clock, name, found, real_found, seed):
     with clock("kernel distance"):
         kernel, details["kd_std"] = kernel_distance(real, generated, _SUBSETS, _SUBSET_SIZE, seed)
     with clock("precision, recall, density, coverage"):
-        shares = prdc(real, generated, _NEIGHBOURS["precision"], _NEIGHBOURS["density"])
+        # A ball to the third neighbour is the smaller, the more samples there are: both sets must
+        # have as many.
+        count = min(len(real), len(generated))
+        shares = prdc(
+            *(_random_part(each, count, seed) for each in (real, generated)),
+            _NEIGHBOURS["precision"],
+            _NEIGHBOURS["density"],
+        )
+    part = f", {count:,} of each" if len(real) != len(generated) else ""
     size = min(_SUBSET_SIZE, len(real), len(generated))
     return {
         f"fd_{name}": (frechet, ""),
         f"kd_{name}": (kernel, f", mean over {_SUBSETS} subsets of {size:,}"),
-        **{each: (shares[each], f", {_NEIGHBOURS[each]} neighbours") for each in _NEIGHBOURS},
+        **{each: (shares[each], f"{part}, {k} neighbours") for each, k in _NEIGHBOURS.items()},
     }
+
+
+def _random_part(features, count, seed):
+    if len(features) == count:
+        return features
+    return features[np.random.default_rng(seed).choice(len(features), count, replace=False)]
 
 
 def _compare_pixels(clock, images, real_images, seed):

@@ -89,6 +89,17 @@ def test_the_protocol_names_all_that_a_value_depends_on(result):
     assert "700 of noise/train" in result.metrics["memorization_share"][1]
 
 
+def test_precision_and_recall_are_of_as_many_images_of_each():
+    few = data_set(IMAGES[:60], "test")
+    result = evaluate_samples(IMAGES[60:], few, extractor=Means(), num_images=1000)
+    chosen = np.random.default_rng(0).choice(1000, 60, replace=False)
+    shares = prdc(Means()(few.examples).features, Means()(result.images[chosen]).features, 3, 5)
+    for name in ("precision", "recall", "density", "coverage"):
+        value, protocol = result.metrics[name]
+        assert value == shares[name] and ", 60 of each, " in protocol
+    assert "of each" not in result.metrics["fd_means"][1]
+
+
 def test_prints_never_say_fid_but_for_inception(result):
     text = str(result)
     assert "FD[means]" in text and "KD[means]" in text and "FID" not in text
