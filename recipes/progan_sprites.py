@@ -3,7 +3,7 @@
     python recipes/progan_sprites.py
     python recipes/progan_sprites.py --phase-images 0        without growing
 
-The paper's training with a sixteenth of its channels at 64x64 and a sixtieth of its images in a
+The paper's training with a sixteenth of its channels at 64x64 and a fiftieth of its images in a
 phase: Adam(1e-3, 0, 0.99), batches of 16. stages/*.png: the end of each stage. Measured time,
 machine and result: results/progan_sprites.json.
 """
@@ -40,7 +40,7 @@ def main(
         classifier_steps: training steps of the classifier whose features samples are compared in.
         path_pairs: pairs of latents that the path length is measured between.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 8_000 where epochs is not given either.
+        steps: training steps in all; 15_000 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
@@ -64,7 +64,7 @@ def main(
         changes |= {"group_size": group_size, "penalty_weight": penalty_weight}
         model = ProGAN.from_preset(preset, train.example_shape, **changes)
         model.compile()
-    steps = 8_000 if steps is None and epochs is None else steps
+    steps = 15_000 if steps is None and epochs is None else steps
     extra = [StageGrids(run.folder / "stages", seed)] if run.is_chief else []
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs, extra=extra)
 

@@ -2,7 +2,7 @@
 
     python recipes/stylegan_sprites.py
 
-The paper's training with a sixteenth of its channels at 64x64 and phases of 12,000 images; stages/,
+The paper's training with a sixteenth of its channels at 64x64 and phases of 16,000 images; stages/,
 mixing.png, noise.png, truncation.png. Time and result: results/stylegan_sprites.json.
 """
 

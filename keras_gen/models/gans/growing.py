@@ -72,7 +72,7 @@ class GrowingGAN(GenerativeModel):
 
         Args:
             preset: `"paper"`: 16 channels at 1024x1024, twice as many at each smaller side, up to
-                512. `"small"`: 16 at 64x64, up to 64, latents of 64 numbers and phases of 12,000
+                512. `"small"`: 16 at 64x64, up to 64, latents of 64 numbers and phases of 16,000
                 images, which two cores train on 64x64 in less than an hour.
             image_shape: as in the constructor.
             **arguments: further ones of the constructor; they replace the preset's.

@@ -214,7 +214,7 @@ class ProGAN(GrowingGAN):
     value_range = (-1.0, 1.0)
     presets = {
         "paper": {"latent_dim": 512, "phase_images": 800_000},
-        "small": {"latent_dim": 64, "phase_images": 12_000},
+        "small": {"latent_dim": 64, "phase_images": 16_000},
     }
     latent_distribution = "normal"
 

@@ -196,7 +196,7 @@ class StyleGAN(GrowingGAN):
     truncation_kind = "factor"
     presets = {
         "paper": {"latent_dim": 512, "phase_images": 600_000},
-        "small": {"latent_dim": 64, "phase_images": 12_000},
+        "small": {"latent_dim": 64, "phase_images": 16_000},
     }
     latent_distribution = "mapped"  # w's distribution is that of a network's outputs
 

@@ -274,7 +274,7 @@ def test_bad_arguments_are_refused_by_name(image_shape, arguments, message):
 def test_presets_have_the_channels_of_each_side():
     small = ProGAN.from_preset("small", (64, 64, 3), ema_decay=None, group_size=2)
     assert small.filters == (64, 64, 64, 32, 16) and small.latent_dim == 64
-    assert small.phase_images == 12_000 and small.group_size == 2 and small.ema is None
+    assert small.phase_images == 16_000 and small.group_size == 2 and small.ema is None
     paper = ProGAN.from_preset("paper", (8, 8, 3), latent_dim=3, filters=(4, 4))
     assert paper.filters == (4, 4) and paper.phase_images == 800_000
     widths = [min(16_384 // 2**power, 512) for power in range(2, 11)]
