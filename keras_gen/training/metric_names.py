@@ -57,6 +57,8 @@ METRICS = (
 )
 # What a brief table shows first, where a model has it; then the others, by the order above.
 HEADLINES = (
+    "kept_class_a_to_b",
+    "kept_class_b_to_a",
     "progressed_accuracy",
     "classification_error",
     "nll_nats",
