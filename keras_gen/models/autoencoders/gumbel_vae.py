@@ -75,8 +75,9 @@ class GumbelVAE(VAE):
         straight_through: train on discrete latents with the gradient of the relaxed ones.
         annealing_rate: how fast the temperature falls, per training step.
         annealing_every: training steps between its changes.
-        likelihood: of the pixels, as in `VAE`.
-        beta: weight of the divergence, as in `VAE`.
+
+    The attribute `beta`, a weight of the model, is that of the divergence: 1, unless it is assigned
+    or moved by `keras_gen.training.WarmUp`.
 
     Raises:
         ValueError: an argument is none of the above.
@@ -95,8 +96,6 @@ class GumbelVAE(VAE):
         straight_through=False,
         annealing_rate=3e-5,
         annealing_every=1000,
-        likelihood="bernoulli",
-        beta=1.0,
         **kwargs,
     ):
         check_choice("latent", latent, DISCRETE_LATENTS)
@@ -109,15 +108,7 @@ class GumbelVAE(VAE):
             raise ValueError(f"annealing_rate={annealing_rate!r}: give a number of at least 0.")
         self.num_classes, self.straight_through = num_classes, straight_through
         self.annealing_rate, self.annealing_every = annealing_rate, annealing_every
-        super().__init__(
-            image_shape,
-            num_variables,
-            hidden_units,
-            likelihood=likelihood,
-            latent=latent,
-            beta=beta,
-            **kwargs,
-        )
+        super().__init__(image_shape, num_variables, hidden_units, latent=latent, **kwargs)
 
     def build_latent(self, name, latent_dim):
         """The distributions of the latents, of `latent_dim` variables."""

@@ -65,7 +65,6 @@ class PacGAN(DCGAN):
         filters: channels of the widest-resolution hidden layer of both networks.
         packing: images in a pack, the paper's m. A batch, and each replica's part of it, must be a
             multiple of it.
-        kernel_size: side of the strided convolutions' kernels.
         latent_distribution: `"uniform"` for U(-1, 1), or another of `LATENT_DISTRIBUTIONS`.
         generator_loss: `"non_saturating"` or `"minimax"`.
         discriminator_steps: as in `GAN`.
@@ -84,7 +83,6 @@ class PacGAN(DCGAN):
         latent_dim=100,
         filters=128,
         packing=2,
-        kernel_size=5,
         latent_distribution="uniform",
         generator_loss="non_saturating",
         discriminator_steps=1,
@@ -97,11 +95,10 @@ class PacGAN(DCGAN):
             image_shape,
             latent_dim,
             filters,
-            kernel_size,
-            latent_distribution,
-            generator_loss,
-            discriminator_steps,
-            ema_decay,
+            latent_distribution=latent_distribution,
+            generator_loss=generator_loss,
+            discriminator_steps=discriminator_steps,
+            ema_decay=ema_decay,
             **kwargs,
         )
 
