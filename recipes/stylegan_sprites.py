@@ -42,7 +42,7 @@ def main(
         classifier_steps: training steps of the classifier whose features samples are compared in.
         path_pairs: pairs of latents that the path length is measured between.
         batch_size: images in a batch, over all replicas.
-        steps: training steps in all; 6_000 where epochs is not given either.
+        steps: training steps in all; 21_500 where epochs is not given either.
         epochs: passes through the data in all; with both, the lesser counts.
         seed: decides weights, noise and the order of the data.
         options: where the run goes and how it is run.
@@ -68,7 +68,7 @@ def main(
         changes["r1_weight"] = r1_weight
         model = StyleGAN.from_preset(preset, train.example_shape, **changes)
         model.compile()
-    steps = 6_000 if steps is None and epochs is None else steps
+    steps = 21_500 if steps is None and epochs is None else steps
     extra = [StageGrids(run.folder / "stages", seed)] if run.is_chief else []
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs, extra=extra)
 
