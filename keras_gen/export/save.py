@@ -138,7 +138,9 @@ def _describe(model, signatures, note):
         "latent_dim": getattr(model, "latent_dim", None),
         "latent_distribution": getattr(model, "latent_distribution", None),
         "num_classes": model.num_classes if getattr(model, "conditional", False) else None,
-        "truncation_kind": getattr(model, "truncation_kind", None),
+        "truncation_kind": (
+            getattr(model, "truncation_kind", "bound") if "sample_truncated" in signatures else None
+        ),
         "max_images": MAX_IMAGES,
         "signatures": {
             name: {

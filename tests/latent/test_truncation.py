@@ -62,8 +62,15 @@ def test_a_factor_towards_the_mean_is_called_so(tmp_path):
     assert max(result.thresholds) < 1.0
     exported = load_exported(export_model(model, tmp_path))
     assert default_thresholds(exported) == default_thresholds(model)
+    assert exported.description["truncation_kind"] == "factor"
 
 
 def test_latents_that_have_no_magnitude_cannot_be_truncated():
     with pytest.raises(ValueError, match="GumbelVAE cannot truncate its latents"):
         sample_truncated(GumbelVAE((2, 2, 1), num_variables=2, num_classes=2, hidden_units=()))
+
+
+def test_an_export_that_cannot_truncate_names_no_kind(tmp_path):
+    model = GumbelVAE((2, 2, 1), num_variables=2, num_classes=2, hidden_units=())
+    description = load_exported(export_model(model, tmp_path)).description
+    assert description["truncation_kind"] is None and description["num_classes"] is None
