@@ -20,7 +20,7 @@ def main(
     cycle_weight: float = 10.0,
     identity_weight: float = 0.0,
     pool_size: int = 50,
-    decay_steps: int = 4_000,
+    decay_steps: int = 8_000,
     batch_size: int = 1,
     steps: int | None = None,
     epochs: int | None = None,

@@ -2,8 +2,8 @@
 
     python recipes/stylegan_sprites.py
 
-The paper's training with a sixteenth of its channels at 64x64 and phases of 16,000 images; stages/,
-mixing.png, noise.png, truncation.png. Time and result: results/stylegan_sprites.json.
+A sixteenth of the paper's channels at 64x64 and phases of 16,000 images; stages/, mixing.png,
+noise.png, truncation.png. Time and result: results/stylegan_sprites.json.
 """
 
 from keras_gen.training import Options, RunOptions, command_line
@@ -20,6 +20,7 @@ def main(
     mapping_layers: int = 8,
     mixing_probability: float = 0.9,
     r1_weight: float = 10.0,
+    learning_rate: float = 2.5e-3,
     classifier_steps: int = 1000,
     path_pairs: int = 5_000,
     batch_size: int = 16,
@@ -39,6 +40,7 @@ def main(
         mapping_layers: layers of the mapping network.
         mixing_probability: share of the fake images that are made of two latents.
         r1_weight: weight of the gradient penalty on real images.
+        learning_rate: of both networks; the paper's is 1e-3 up to 64x64, in longer trainings.
         classifier_steps: training steps of the classifier whose features samples are compared in.
         path_pairs: pairs of latents that the path length is measured between.
         batch_size: images in a batch, over all replicas.
@@ -50,6 +52,8 @@ def main(
     arguments = dict(locals())
 
     # Imported here: --help answers without TensorFlow.
+    import keras
+
     from keras_gen.data import load_by_factor
     from keras_gen.export import export_model
     from keras_gen.latent import save_style_pictures
@@ -62,12 +66,13 @@ def main(
     load = {"image_size": (image_size, image_size), "strict": options.strict_data}
     train, test = (load_by_factor(data, split=each, **load) for each in ("train", "test"))
     with run.strategy.scope():
-        changes = {"filters": filters, "phase_images": phase_images}
-        changes = {name: value for name, value in changes.items() if value is not None}
-        changes |= {"mixing_probability": mixing_probability, "mapping_layers": mapping_layers}
-        changes["r1_weight"] = r1_weight
+        given = {"filters": filters, "phase_images": phase_images}
+        changes = {name: value for name, value in given.items() if value is not None}
+        changes |= {"mixing_probability": mixing_probability, "r1_weight": r1_weight}
+        changes["mapping_layers"] = mapping_layers
         model = StyleGAN.from_preset(preset, train.example_shape, **changes)
-        model.compile()
+        adam = {"beta_1": 0.0, "beta_2": 0.99, "epsilon": 1e-8}
+        model.compile(*(keras.optimizers.Adam(learning_rate, **adam) for _ in range(2)))
     steps = 21_500 if steps is None and epochs is None else steps
     extra = [StageGrids(run.folder / "stages", seed)] if run.is_chief else []
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs, extra=extra)

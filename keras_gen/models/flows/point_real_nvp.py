@@ -84,4 +84,4 @@ class PointRealNVP(Flow):
         couplings = [
             make(build_network, reverse=bool(number % 2)) for number in range(self.num_couplings)
         ]
-        return Chain([ActNorm(), *couplings, Flatten()])
+        return Chain([Flatten(), ActNorm(), *couplings])
