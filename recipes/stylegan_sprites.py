@@ -66,13 +66,11 @@ def main(
     load = {"image_size": (image_size, image_size), "strict": options.strict_data}
     train, test = (load_by_factor(data, split=each, **load) for each in ("train", "test"))
     with run.strategy.scope():
-        given = {"filters": filters, "phase_images": phase_images}
+        given = {"filters": filters, "phase_images": phase_images, "r1_weight": r1_weight}
         changes = {name: value for name, value in given.items() if value is not None}
-        changes |= {"mixing_probability": mixing_probability, "r1_weight": r1_weight}
-        changes["mapping_layers"] = mapping_layers
+        changes |= {"mixing_probability": mixing_probability, "mapping_layers": mapping_layers}
         model = StyleGAN.from_preset(preset, train.example_shape, **changes)
-        adam = {"beta_1": 0.0, "beta_2": 0.99, "epsilon": 1e-8}
-        model.compile(*(keras.optimizers.Adam(learning_rate, **adam) for _ in range(2)))
+        model.compile(*(keras.optimizers.Adam(learning_rate, 0.0, 0.99, 1e-8) for _ in range(2)))
     steps = 21_500 if steps is None and epochs is None else steps
     extra = [StageGrids(run.folder / "stages", seed)] if run.is_chief else []
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs, extra=extra)
