@@ -293,11 +293,14 @@ def test_tables_of_other_benchmarks_are_made_by_the_tables_command(tmp_path):
     drawing = {"opponents": ["predict"], "chunk": 64, "pixels": 4, "comparisons": [batch]}
     uses = [way("1 replica", 100.0, 200.0), way("2 replicas", 50.0, 50.0)]
     sides = [{"way": "28", "items": 64, "rates": [128.0, 320.0, 320.0]}]
+    values = {"float32": [90.0, 92.0], "bfloat16": [90.0, 95.0]}
+    judged = {"recipe": "dcgan_mnist", "steps": 20, "metric": "fd_mnist", "values": values}
     written = {
         "speed": {"comparisons": [entry()]},
         "pixel_sampling": drawing,
         "replicas": {"comparisons": [{"title": "VAE", "ways": uses}]},
         "scaling": {"comparisons": [{"title": "image size", "ways": sides}]},
+        "precision": {"seeds": [0, 1], "comparisons": [judged]},
     }
     for family, found in written.items():
         content = json.dumps(turns | {"recipe": family, "family": family} | found)
@@ -313,6 +316,7 @@ def test_tables_of_other_benchmarks_are_made_by_the_tables_command(tmp_path):
     assert "| VAE | 1 replica | 150 (100 to 200) |  |" in text
     assert "| VAE | 2 replicas | 50 (50 to 50) | 0.38 (0.25 to 0.50) |" in text
     assert "| image size | 28 | 200 | 320 |" in text
+    assert "| `dcgan_mnist.py --steps 20` | FD[mnist] | 90, 92 | 90, 95 | +1.5 | 5 |" in text
     assert set(speed_table.SPEED_TABLES) == set(written)
 
 

@@ -9,6 +9,7 @@ results of recipes.
 import statistics
 
 from keras_gen.training.markdown import grid, table
+from keras_gen.training.metric_names import printed_name
 
 _LOOP = "tf.function loop"  # the opponent that first steps are compared with
 
@@ -167,12 +168,43 @@ def render_scaling(scaling):
     return "\n".join([*grid(headings, cells), "", protocol])
 
 
+def render_precision(precision):
+    """Markdown of `results/precision.json`: what each model reached in either precision."""
+
+    def values(name):
+        return lambda model: ", ".join(map(_quality, model["values"][name]))
+
+    def difference(model):
+        single, half = map(statistics.mean, model["values"].values())
+        return f"{half - single:+.3g}"
+
+    def between_seeds(model):
+        return f"{max(max(each) - min(each) for each in model['values'].values()):.3g}"
+
+    columns = {
+        "Recipe": lambda model: f"`{model['recipe']}.py --steps {model['steps']}`",
+        "judged by": lambda model: printed_name(model["metric"]),
+        "float32": values("float32"),
+        "bfloat16": values("bfloat16"),
+        "difference of means": difference,
+        "largest of seeds": between_seeds,
+    }
+    seeds = " and ".join(map(str, precision["seeds"]))
+    protocol = f"Seeds {seeds}. Lower is better in all rows. {_where(precision)}."
+    return "\n".join([*table(columns, precision["comparisons"]), "", protocol])
+
+
+def _quality(value):
+    return f"{value:.4g}"
+
+
 # family of a result -> its table
 SPEED_TABLES = {
     "speed": render_speeds,
     "pixel_sampling": render_sampling,
     "replicas": render_replicas,
     "scaling": render_scaling,
+    "precision": render_precision,
 }
 
 
