@@ -281,7 +281,7 @@ def test_the_speed_table_has_ratios_of_each_of_ours_to_each_opponent():
     ]
     assert lines[9:] == [
         "It differs. 2 rounds, turns of about 3 s; first steps: medians of 3; 1 GFLOP/s of matrix "
-        "products; 2 cores of EPYC, load 0.2 before, TensorFlow 2.21.0, PyTorch 2.13.0. "
+        "products; 2 cores of EPYC, TensorFlow 2.21.0, load 0.2 before, PyTorch 2.13.0. "
         "Failed: PyTorch, compiled."
     ]
 
@@ -305,7 +305,8 @@ def test_tables_of_other_benchmarks_are_made_by_the_tables_command(tmp_path):
     for family, found in written.items():
         content = json.dumps(turns | {"recipe": family, "family": family} | found)
         (tmp_path / "results" / f"{family}.json").write_text(content)
-    markers = "".join(f"<!-- results:{each} -->\n<!-- /results -->\n" for each in written)
+    tables = speed_table.SPEED_TABLES
+    markers = "".join(f"<!-- results:{each} -->\n<!-- /results -->\n" for each in tables)
     page = tmp_path / "README.md"
     page.write_text(markers)
     assert update_tables(tmp_path) == [page] and tables_differ(tmp_path) == []
@@ -317,7 +318,15 @@ def test_tables_of_other_benchmarks_are_made_by_the_tables_command(tmp_path):
     assert "| VAE | 2 replicas | 50 (50 to 50) | 0.38 (0.25 to 0.50) |" in text
     assert "| image size | 28 | 200 | 320 |" in text
     assert "| `dcgan_mnist.py --steps 20` | FD[mnist] | 90, 92 | 90, 95 | +1.5 | 5 |" in text
-    assert set(speed_table.SPEED_TABLES) == set(written)
+    assert set(tables) == {*written, "speed_brief"}
+
+
+def test_the_brief_speed_table_is_our_default_way_over_the_fastest_of_each_opponent():
+    compared = entry()
+    compared["ways"].append(way("PyTorch, channels last", 100.0, 140.0))
+    lines = speed_table.render_speeds_brief({"comparisons": [compared]}).splitlines()
+    over = "| 2.05 (2.00 to 2.10) | 1.75 (1.50 to 2.00) |"
+    assert lines[2] == f"| The dcgan | float32 | 205 |  {over}"
 
 
 def test_figures_replace_those_of_the_same_comparison_only(tmp_path):

@@ -60,6 +60,39 @@ def render_comparison(comparison):
     return "\n".join([title, "", *table(columns, ways), "", _protocol(comparison)])
 
 
+def render_speeds_brief(benchmarks):
+    """The same in a line for each comparison: our default way over the opponents."""
+    comparisons = benchmarks["comparisons"]
+
+    def over(prefix):
+        def cell(comparison):
+            theirs = _fastest(comparison, prefix)
+            ours = comparison["ways"][0]
+            return _spread(ratios(ours["rates"], theirs["rates"])) if theirs else ""
+
+        return cell
+
+    columns = {
+        "Training": lambda comparison: comparison["title"],
+        "in": lambda comparison: comparison["precision"],
+        "a second": lambda comparison: _rate(comparison["ways"][0]["rates"]),
+        "/ Keras, as tutorials": over("Keras"),
+        "/ tf.function loop": over(_LOOP),
+        "/ PyTorch": over("PyTorch"),
+    }
+    where = dict.fromkeys(f"{each['rounds']} rounds; {_machine(each)}." for each in comparisons)
+    protocol = "Images or points; medians and extremes of the ratios within rounds, to the fastest "
+    return "\n".join(
+        [*table(columns, comparisons), "", f"{protocol}mode of each opponent. {' '.join(where)}"]
+    )
+
+
+def _fastest(comparison, prefix):
+    """The way with the largest rate of those whose names begin so; None where there is none."""
+    ways = [way for way in comparison["ways"] if way["way"].startswith(prefix)]
+    return max(ways, key=lambda way: statistics.median(way["rates"]), default=None)
+
+
 def _is_ours(way):
     return way["way"].startswith("keras_gen")
 
@@ -100,9 +133,13 @@ def _protocol(comparison):
 
 
 def _where(measured):
-    machine, load = measured["machine"], measured["load_average"][0]
+    return f"{_machine(measured)}, load {measured['load_average'][0]:.1f} before"
+
+
+def _machine(measured):
+    machine = measured["machine"]
     return (
-        f"{machine['cores']} cores of {machine['processor']}, load {load:.1f} before, TensorFlow "
+        f"{machine['cores']} cores of {machine['processor']}, TensorFlow "
         f"{measured['versions']['tensorflow']}"
     )
 
@@ -198,9 +235,10 @@ def _quality(value):
     return f"{value:.4g}"
 
 
-# family of a result -> its table
+# name of a table -> what makes it of the result of its family
 SPEED_TABLES = {
     "speed": render_speeds,
+    "speed_brief": render_speeds_brief,
     "pixel_sampling": render_sampling,
     "replicas": render_replicas,
     "scaling": render_scaling,

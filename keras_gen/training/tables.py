@@ -83,12 +83,12 @@ def render_table(results, family, published=None):
     rows = sorted((r for r in results if r["family"] == name), key=_name)
     if not rows:
         return "No results recorded yet."
+    if family in SPEED_TABLES:
+        return SPEED_TABLES[family](rows[0])
     if family.endswith("_brief"):
         return _brief(rows, published or {})
     if family.endswith("_side_by_side"):
         return _side_by_side(rows)
-    if family in SPEED_TABLES:
-        return SPEED_TABLES[family](rows[0])
     if any(row.get("demonstration") for row in rows):
         return "\n\n".join(_demonstration(row) for row in rows)
     columns = {
