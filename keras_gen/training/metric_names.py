@@ -52,6 +52,8 @@ METRICS = (
     "distinct_share",
     "length_distance",
     "inversion_error",
+    "cycle_a_loss",
+    "cycle_b_loss",
     "nll_of_the_true_density_nats",
     "images_per_second",
 )
