@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers.checks import check_positive as check_positive
+from keras_gen.models.fused_adam import fuse_adam
 from keras_gen.models.replicas import (
     agree_on_overflow,
     clip_sum,
@@ -138,6 +139,7 @@ class GenerativeModel(keras.Model):
             # Built now: slot variables made inside a replica's context fail, and an optimizer
             # that is not built when a file is loaded silently loses its state.
             optimizer.build(network.trainable_variables)
+            fuse_adam(optimizer)
             setattr(self, name, optimizer)
 
     @property
