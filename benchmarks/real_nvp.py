@@ -78,11 +78,11 @@ def textbook_batches():
     return tensorflow_ways.gathered_batches(data().examples.reshape(-1, 2), ITEMS)
 
 
-def ours(precision, jit_compile):
+def ours(precision, **settings):
     """`PointRealNVP` through `fit`, on our data pipeline."""
     tensorflow_ways.use_precision(precision)
     model = PointRealNVP(COUPLINGS, HIDDEN)
-    model.compile(keras.optimizers.Adam(RATE), jit_compile=jit_compile)
+    model.compile(keras.optimizers.Adam(RATE), **settings)
     return tensorflow_ways.through_fit(model, data().batches(ITEMS, seed=0), counted=True)
 
 
@@ -165,8 +165,9 @@ def torch_way(precision, channels_last, compiled):
 # Points have no channels.
 _TORCH = {name: way for name, way in torch_modes(torch_way).items() if "channels" not in name}
 WAYS = {
-    "keras_gen": lambda precision: ours(precision, False),
-    "keras_gen, XLA": lambda precision: ours(precision, True),
+    "keras_gen": ours,
+    "keras_gen, XLA": lambda precision: ours(precision, jit_compile=True),
+    "keras_gen, 20 steps a call": lambda precision: ours(precision, steps_per_execution=20),
     "Keras, as tutorials": textbook,
     "tf.function loop": function,
     "tf.function loop, XLA": lambda precision: function(precision, True),

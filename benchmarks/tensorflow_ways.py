@@ -58,7 +58,10 @@ def without_autotune(batches):
 
 
 def through_fit(model, batches, counted=False):
-    """Trains by `fit`; `counted` programs tell operations and parameters."""
+    """Trains by `fit`; `counted` programs tell operations and parameters.
+
+    With several steps a call it trains as many as asked for, up to the next whole call.
+    """
 
     def run(steps):
         model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)

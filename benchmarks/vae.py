@@ -74,11 +74,11 @@ class TextbookVAE(keras.Model):
         return {tracker.name: tracker.result() for tracker in self.trackers}
 
 
-def ours(precision, jit_compile):
+def ours(precision, **settings):
     """`VAE` through `fit`, on our data pipeline."""
     tensorflow_ways.use_precision(precision)
     model = VAE((28, 28, 1), LATENT_DIM, (HIDDEN,))
-    model.compile(keras.optimizers.Adam(RATE), jit_compile=jit_compile)
+    model.compile(keras.optimizers.Adam(RATE), **settings)
     return tensorflow_ways.through_fit(model, data().batches(ITEMS, seed=0), counted=True)
 
 
@@ -150,8 +150,9 @@ def torch_way(precision, channels_last, compiled):
 # Vectors have no channels.
 _TORCH = {name: way for name, way in torch_modes(torch_way).items() if "channels" not in name}
 WAYS = {
-    "keras_gen": lambda precision: ours(precision, False),
-    "keras_gen, XLA": lambda precision: ours(precision, True),
+    "keras_gen": ours,
+    "keras_gen, XLA": lambda precision: ours(precision, jit_compile=True),
+    "keras_gen, 20 steps a call": lambda precision: ours(precision, steps_per_execution=20),
     "Keras, as tutorials": textbook,
     "tf.function loop": function,
     "tf.function loop, XLA": lambda precision: function(precision, True),

@@ -105,13 +105,17 @@ class GenerativeModel(keras.Model):
 
     # ------------------------------------------------------------------ optimizers
 
-    def set_optimizers(self, jit_compile=False, run_eagerly=False, **optimizers):
+    def set_optimizers(
+        self, jit_compile=False, run_eagerly=False, steps_per_execution=1, **optimizers
+    ):
         """Compiles the model with one optimizer for each named network.
 
         Args:
             jit_compile: passed to Keras on one device; XLA cannot compile a step for several
                 replicas. Leave it off for convolutions on a CPU.
             run_eagerly: passed to Keras.
+            steps_per_execution: likewise: how many steps one call runs, of networks so small that
+                a call costs as much as a step. Callbacks see the last step of each call.
             **optimizers: `name_optimizer=(optimizer, network)`. The optimizer is kept as the
                 attribute of that name and owns the network's trainable variables.
 
@@ -120,9 +124,10 @@ class GenerativeModel(keras.Model):
         """
         # optimizer=None: Keras would make an RMSprop over all weights that nobody uses.
         alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        super().compile(None, jit_compile=jit_compile and alone, run_eagerly=run_eagerly)
+        flags = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution}
+        super().compile(None, jit_compile=jit_compile and alone, **flags)
         self._optimizer_names = tuple(optimizers)
-        self._compile_flags = {"jit_compile": jit_compile, "run_eagerly": run_eagerly}
+        self._compile_flags = {"jit_compile": jit_compile, **flags}
         seen = set()
         for name, (optimizer, network) in optimizers.items():
             optimizer = keras.optimizers.get(optimizer)

@@ -97,6 +97,11 @@ class Run:
             SystemExit: SIGTERM (code 0) or SIGINT (130) came; the state is saved.
         """
         replicas = self.strategy.num_replicas_in_sync
+        if model.steps_per_execution != 1:
+            raise RunError(
+                f"The model was compiled with steps_per_execution={model.steps_per_execution}: "
+                "give 1. A run looks at every step."
+            )
         if batch_size % replicas:
             raise RunError(f"--batch-size {batch_size} cannot be split over {replicas} replicas.")
         images_per_step = batch_size * model.batches_per_step

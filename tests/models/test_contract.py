@@ -939,6 +939,25 @@ def test_two_replicas_train_a_model_that_one_device_compiles(mirrored):
     assert model.get_compile_config()["jit_compile"]
 
 
+@pytest.mark.parametrize(
+    "build",
+    ["VAE", "WGANGP-one_sided-ema", "ConditionalGAN-k2-ema", "PointRealNVP"],
+    indirect=True,
+    scope="module",
+)
+def test_several_steps_in_a_call_are_those_of_as_many_calls(build):
+    weights = []
+    for steps in (1, 2):
+        keras.utils.set_random_seed(0)
+        model = build(steps_per_execution=steps)
+        model.fit(dataset(model, 4), shuffle=False, verbose=0)
+        assert model.train_steps.numpy() == 4
+        weights.append(model.get_weights())
+    for one_by_one, together in zip(*weights, strict=True):
+        np.testing.assert_allclose(together, one_by_one, rtol=1e-6, atol=1e-6)
+    assert model.get_compile_config()["steps_per_execution"] == 2
+
+
 def test_replicas_draw_different_noise(build, mirrored):
     with mirrored.scope():
         model = build()

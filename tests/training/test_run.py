@@ -46,13 +46,16 @@ class Images:
         return tf.data.Dataset.from_generator(generate, output_signature=shape)
 
 
+ABOUT = {"family": "gans", "title": "Tiny", "paper": "arXiv:1511.06434"}
+
+
 def start(out, *, steps=12, seed=3, filters=4, images=None, extra=(), **options):
     """Trains a tiny DCGAN as a recipe does; gives the run and the model."""
     options = RunOptions(
         **{"out": str(out), "checkpoint_every": 4, "sample_every": 6, "log_every": 5} | options
     )
     arguments = {"filters": filters, "seed": seed, "steps": steps, "options": options}
-    run = Run("tiny", arguments, family="gans", title="Tiny", paper="arXiv:1511.06434")
+    run = Run("tiny", arguments, **ABOUT)
     with run.strategy.scope():
         model = DCGAN((8, 8, 1), 3, filters, ema_decay=0.9)
         model.compile()
@@ -353,6 +356,14 @@ def test_what_killed_writes_left_behind_is_removed(tmp_path):
     left.write_bytes(b"half")
     start(tmp_path / "run", resume=True)
     assert not left.exists()
+
+
+def test_several_steps_in_a_call_are_refused(tmp_path):
+    run = Run("tiny", {"seed": 0, "options": RunOptions(out=str(tmp_path / "run"))}, **ABOUT)
+    model = DCGAN((8, 8, 1), 3, 4)
+    model.compile(steps_per_execution=2)
+    with pytest.raises(RunError, match="steps_per_execution=2"):
+        run.fit(model, Images(), batch_size=4, steps=2)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**40])

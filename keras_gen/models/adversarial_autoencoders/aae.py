@@ -110,7 +110,7 @@ class AAE(CodedModel):
             networks_optimizer: of the reconstruction phase. Default: Adam(2e-4).
             discriminator_optimizer: Default: Adam(2e-4, beta_1 0.5).
             encoder_optimizer: of the encoder in the regularization phase; default likewise.
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
         adam = keras.optimizers.Adam
         self.set_optimizers(

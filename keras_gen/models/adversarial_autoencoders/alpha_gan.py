@@ -161,7 +161,7 @@ class AlphaGAN(CodedModel):
             discriminator_optimizer: likewise. Default: Adam(1e-4, beta_1 0.5, beta_2 0.9), as of
                 the code discriminator.
             code_discriminator_optimizer: likewise.
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
 
         def adam(rate):

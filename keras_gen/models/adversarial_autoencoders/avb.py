@@ -175,7 +175,7 @@ class AVB(CodedModel):
         Args:
             networks_optimizer: of encoder and decoder. Default: Adam(5e-5, beta_1 0.5).
             adversary_optimizer: Default: Adam(1e-4, beta_1 0.5).
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
         adam = keras.optimizers.Adam
         self.set_optimizers(

@@ -304,7 +304,7 @@ class CAAE(GenerativeModel):
             networks_optimizer: a Keras optimizer for encoder and generator.
             code_discriminator_optimizer: another one.
             image_discriminator_optimizer: another one.
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
 
         def adam():

@@ -174,7 +174,7 @@ class SemiSupervisedAAE(CodedModel):
             encoder_optimizer: of the encoder in the regularization phase; default likewise.
             classifier_optimizer: of the encoder without its styles, in the classification phase.
                 Default: Adam(2e-4).
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
 
         def adversarial():

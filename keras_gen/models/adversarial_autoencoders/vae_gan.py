@@ -164,7 +164,7 @@ class VAEGAN(CodedModel):
             encoder_optimizer: a Keras optimizer. Default: Adam(1e-3, beta_1 0.5).
             decoder_optimizer: likewise.
             discriminator_optimizer: likewise. Default: Adam(2e-4, beta_1 0.5).
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
 
         def adam(rate):

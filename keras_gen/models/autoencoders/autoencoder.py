@@ -147,7 +147,7 @@ class Autoencoder(GenerativeModel):
 
         Args:
             networks_optimizer: a Keras optimizer for encoder and decoder. Default: Adam(1e-3).
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
         optimizer = networks_optimizer or keras.optimizers.Adam(1e-3)
         self.set_optimizers(networks_optimizer=(optimizer, self.networks), **kwargs)

@@ -191,7 +191,7 @@ class QuadrantCVAE(GenerativeModel):
         Args:
             baseline_optimizer: a Keras optimizer for the baseline. Default: Adam(1e-3).
             networks_optimizer: one for the prior, recognition and decoder. Default: Adam(1e-3).
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
         adam = keras.optimizers.Adam
         self.set_optimizers(

@@ -87,7 +87,7 @@ class Flow(GenerativeModel):
 
         Args:
             flow_optimizer: a Keras optimizer. Default: Adam(1e-3).
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
         optimizer = flow_optimizer or keras.optimizers.Adam(1e-3)
         self.set_optimizers(flow_optimizer=(optimizer, self.flow), **kwargs)

@@ -303,7 +303,7 @@ class CycleGAN(GenerativeModel):
         Args:
             generators_optimizer: a Keras optimizer for both generators.
             discriminators_optimizer: another one for both discriminators.
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
         adam = keras.optimizers.Adam
         self.set_optimizers(

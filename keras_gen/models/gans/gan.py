@@ -177,7 +177,7 @@ class GAN(GenerativeModel):
         Args:
             discriminator_optimizer: a Keras optimizer. Default: SGD(0.05, momentum 0.5).
             generator_optimizer: a Keras optimizer. Default: SGD(0.1, momentum 0.5).
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
         sgd = keras.optimizers.SGD
         self.set_optimizers(

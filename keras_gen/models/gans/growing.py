@@ -104,7 +104,15 @@ class GrowingGAN(GenerativeModel):
                 epsilon 1e-8). It starts anew in each phase; so does a learning rate's schedule.
             generator_optimizer: likewise.
             **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+
+        Raises:
+            ValueError: `steps_per_execution` above 1: the steps of a call are all of one stage.
         """
+        steps = kwargs.get("steps_per_execution", 1)
+        if steps != 1:
+            raise ValueError(
+                f"steps_per_execution={steps!r}: give 1. Between two steps the networks may grow."
+            )
 
         def adam():
             return keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99, epsilon=1e-8)

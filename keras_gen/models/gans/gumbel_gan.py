@@ -144,7 +144,7 @@ class GumbelGAN(GenerativeModel):
         Args:
             discriminator_optimizer: a Keras optimizer. Default: Adam(1e-3).
             generator_optimizer: a Keras optimizer. Default: Adam(1e-3).
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
         adam = keras.optimizers.Adam
         self.set_optimizers(

@@ -118,7 +118,7 @@ class SequenceLSTM(GenerativeModel):
 
         Args:
             network_optimizer: a Keras optimizer. Default: Adam(1e-3).
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
         optimizer = network_optimizer or keras.optimizers.Adam(1e-3)
         self.set_optimizers(network_optimizer=(optimizer, self.network), **kwargs)

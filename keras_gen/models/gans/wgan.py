@@ -105,7 +105,7 @@ class WGAN(DCGAN):
             critic_optimizer: a Keras optimizer. Default: RMSprop(5e-5); the paper found that those
                 with momentum become unstable.
             generator_optimizer: likewise.
-            **kwargs: `jit_compile` and `run_eagerly`, as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as in Keras.
         """
         rmsprop = keras.optimizers.RMSprop
         self.set_optimizers(

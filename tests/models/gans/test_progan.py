@@ -271,6 +271,11 @@ def test_bad_arguments_are_refused_by_name(image_shape, arguments, message):
         ProGAN(image_shape, **({"latent_dim": 3, "filters": FILTERS} | arguments))
 
 
+def test_several_steps_in_a_call_are_refused():
+    with pytest.raises(ValueError, match="steps_per_execution=2"):
+        ProGAN((8, 8, 1), 3, (4, 4)).compile(steps_per_execution=2)
+
+
 def test_presets_have_the_channels_of_each_side():
     small = ProGAN.from_preset("small", (64, 64, 3), ema_decay=None, group_size=2)
     assert small.filters == (64, 64, 64, 32, 16) and small.latent_dim == 64
