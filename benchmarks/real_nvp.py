@@ -18,7 +18,8 @@ TITLE = "RealNVP of points, 6 couplings of 4 x 256 units, batch 256"
 ITEMS = 256
 NOTE = (
     "The opponents' networks see both coordinates, one of them masked; ours see the other one "
-    "alone, and each coupling is normalized."
+    "alone, and their input is normalized. 20 steps a call is Keras' steps_per_execution, which "
+    "the textbook model could take, too."
 )
 COUPLINGS, HIDDEN = 6, (256,) * 4
 RATE = 1e-4

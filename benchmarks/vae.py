@@ -10,6 +10,7 @@ from keras_gen.models import VAE
 
 TITLE = "VAE, 784-400-40, binarized 28x28, batch 100"
 ITEMS = 100
+NOTE = "20 steps a call is Keras' steps_per_execution, which the textbook model could take, too."
 LATENT_DIM, HIDDEN = 40, 400
 RATE = 1e-4
 
