@@ -42,5 +42,5 @@ def _update_step(adam, gradient, variable, learning_rate):
         beta1=beta_1,
         beta2=beta_2,
         epsilon=epsilon,
-        grad=cast(gradient),
+        grad=cast(tf.convert_to_tensor(gradient)),  # rows of an embedding are added up
     )

@@ -79,6 +79,17 @@ def test_one_operation_moves_a_weight():
     assert not {"Sqrt", "RealDiv"} & set(names)
 
 
+def test_rows_of_an_embedding_count_as_their_sum():
+    found = []
+    for slices in (True, False):
+        (_, _), (optimizer, (table, *_)) = pair(keras.optimizers.Adam)
+        rows = tf.IndexedSlices(tf.ones((3, 3)), tf.constant([1, 1, 4]), SHAPES[0])
+        gradient = rows if slices else tf.convert_to_tensor(rows)
+        optimizer.apply_gradients([(gradient, table)])
+        found.append(table.numpy())
+    np.testing.assert_array_equal(*found)
+
+
 def test_models_fuse_the_optimizers_they_are_given():
     model = VAE((4, 4, 1), 2, (8,))
     model.compile(keras.optimizers.Adam(1e-3))
