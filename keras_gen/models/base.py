@@ -115,7 +115,8 @@ class GenerativeModel(keras.Model):
                 replicas. Leave it off for convolutions on a CPU.
             run_eagerly: passed to Keras.
             steps_per_execution: likewise: how many steps one call runs, of networks so small that
-                a call costs as much as a step. Callbacks see the last step of each call.
+                a call costs as much as a step. Callbacks see the last step of each call, and an
+                epoch of `steps_per_epoch` is rounded up to whole calls.
             **optimizers: `name_optimizer=(optimizer, network)`. The optimizer is kept as the
                 attribute of that name and owns the network's trainable variables.
 

@@ -950,6 +950,7 @@ def test_several_steps_in_a_call_are_those_of_as_many_calls(build):
     for steps in (1, 2):
         keras.utils.set_random_seed(0)
         model = build(steps_per_execution=steps)
+        assert model.steps_per_execution == steps  # Keras' own, which `fit` goes by
         model.fit(dataset(model, 4), shuffle=False, verbose=0)
         assert model.train_steps.numpy() == 4
         weights.append(model.get_weights())
