@@ -15,8 +15,12 @@ LATENT_DIM = 128
 _CLASSES = gan_ways.NUM_CLASSES
 
 
-def networks():
-    """`(generator, discriminator)` of the example, on latents and images with their classes."""
+def networks(kinds=keras.layers):
+    """`(generator, discriminator)` of the example, on latents and images with their classes.
+
+    Args:
+        kinds: Keras' convolutions, or ours.
+    """
     layers = keras.layers
     generator = keras.Sequential(
         [
@@ -24,20 +28,20 @@ def networks():
             layers.Dense(7 * 7 * (LATENT_DIM + _CLASSES)),
             layers.LeakyReLU(0.2),
             layers.Reshape((7, 7, LATENT_DIM + _CLASSES)),
-            layers.Conv2DTranspose(128, 4, 2, "same"),
+            kinds.Conv2DTranspose(128, 4, 2, "same"),
             layers.LeakyReLU(0.2),
-            layers.Conv2DTranspose(128, 4, 2, "same"),
+            kinds.Conv2DTranspose(128, 4, 2, "same"),
             layers.LeakyReLU(0.2),
-            layers.Conv2D(1, 7, padding="same"),
+            kinds.Conv2D(1, 7, padding="same"),
             layers.Activation("sigmoid", dtype="float32"),
         ]
     )
     discriminator = keras.Sequential(
         [
             keras.Input((28, 28, 1 + _CLASSES)),
-            layers.Conv2D(64, 3, 2, "same"),
+            kinds.Conv2D(64, 3, 2, "same"),
             layers.LeakyReLU(0.2),
-            layers.Conv2D(128, 3, 2, "same"),
+            kinds.Conv2D(128, 3, 2, "same"),
             layers.LeakyReLU(0.2),
             layers.GlobalMaxPooling2D(),
             layers.Dense(1, dtype="float32"),
@@ -51,7 +55,7 @@ class ExampleGAN(ConditionalGAN):
 
     def build_networks(self):
         """Gives `(generator, discriminator)`, each on its input and labels."""
-        generator, discriminator = networks()
+        generator, discriminator = networks(tensorflow_ways.OUR_LAYERS)
         latents = keras.Input((LATENT_DIM,))
         images = keras.Input((28, 28, 1))
         labels = keras.Input((), dtype="int32")

@@ -15,8 +15,12 @@ NOTE = gan_ways.NOTE
 LATENT_DIM = 100
 
 
-def networks():
-    """`(generator, discriminator)` of the tutorial; the last layers are float32."""
+def networks(kinds=keras.layers):
+    """`(generator, discriminator)` of the tutorial; the last layers are float32.
+
+    Args:
+        kinds: Keras' convolutions and dropout, or ours.
+    """
     layers = keras.layers
     generator = keras.Sequential(
         [
@@ -25,25 +29,25 @@ def networks():
             layers.BatchNormalization(),
             layers.LeakyReLU(0.3),
             layers.Reshape((7, 7, 256)),
-            layers.Conv2DTranspose(128, 5, 1, "same", use_bias=False),
+            kinds.Conv2DTranspose(128, 5, 1, "same", use_bias=False),
             layers.BatchNormalization(),
             layers.LeakyReLU(0.3),
-            layers.Conv2DTranspose(64, 5, 2, "same", use_bias=False),
+            kinds.Conv2DTranspose(64, 5, 2, "same", use_bias=False),
             layers.BatchNormalization(),
             layers.LeakyReLU(0.3),
-            layers.Conv2DTranspose(1, 5, 2, "same", use_bias=False),
+            kinds.Conv2DTranspose(1, 5, 2, "same", use_bias=False),
             layers.Activation("tanh", dtype="float32"),
         ]
     )
     discriminator = keras.Sequential(
         [
             keras.Input((28, 28, 1)),
-            layers.Conv2D(64, 5, 2, "same"),
+            kinds.Conv2D(64, 5, 2, "same"),
             layers.LeakyReLU(0.3),
-            layers.Dropout(0.3),
-            layers.Conv2D(128, 5, 2, "same"),
+            kinds.Dropout(0.3),
+            kinds.Conv2D(128, 5, 2, "same"),
             layers.LeakyReLU(0.3),
-            layers.Dropout(0.3),
+            kinds.Dropout(0.3),
             layers.Flatten(),
             layers.Dense(1, dtype="float32"),
         ]
@@ -58,7 +62,7 @@ class TutorialGAN(GAN):
 
     def build_networks(self):
         """Gives `(generator, discriminator)`."""
-        return networks()
+        return networks(tensorflow_ways.OUR_LAYERS)
 
 
 def data():

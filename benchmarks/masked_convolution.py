@@ -8,13 +8,11 @@ one convolution over the rows above and one over the pixel's own row. Each row a
 on the same inputs, forwards and backwards.
 """
 
-import statistics
-import time
-
 import numpy as np
 import tensorflow as tf
 import tyro
 
+from benchmarks.operations import median_times, training_step
 from keras_gen.layers import MaskedConv2D
 
 
@@ -41,19 +39,6 @@ def layers(size, channels, filters):
     }
 
 
-def training_step(function, weights):
-    """The gradients of a sum of squares, as a graph."""
-
-    @tf.function
-    def step(images):
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            total = tf.reduce_sum(tf.square(function(images)))
-        return tape.gradient(total, [images, *weights])
-
-    return step
-
-
 def main(batch_size: int = 64, rounds: int = 15):
     """Prints milliseconds of each way and the ratios of medians; FLOPs are those of one image.
 
@@ -67,14 +52,7 @@ def main(batch_size: int = 64, rounds: int = 15):
         images = tf.random.normal((batch_size, 28, 28, channels))
         ways = layers(size, channels, filters)
         steps = {name: training_step(*way) for name, way in ways.items()}
-        times = {name: [] for name in steps}
-        for number in range(rounds + 1):
-            for name, step in steps.items():
-                start = time.perf_counter()
-                step(images)[0].numpy()
-                if number:  # the first traces
-                    times[name].append(1e3 * (time.perf_counter() - start))
-        medians = {name: statistics.median(each) for name, each in times.items()}
+        medians = median_times(steps, images, rounds)
         weights = ways["MaskedConv2D"][1][0].shape.num_elements()
         kept, taps = f"{weights:,} of {size * size * channels * filters:,}", size // 2 + 1
         flops = 2 * 28 * 28 * taps * size * channels * filters

@@ -35,11 +35,12 @@ def networks():
 def with_keras_normalization():
     """The same with the spectral normalization that comes with Keras."""
     generator, discriminator = networks()
+    generator = tensorflow_ways.with_keras_layers(generator)
     images = keras.Input((28, 28, 1))
     x = images
     for layer in discriminator.layers[1:]:
         if isinstance(layer, SpectralNormalization):
-            inner = layer.layer.from_config(layer.layer.get_config())
+            inner = tensorflow_ways.as_keras_layer(layer.layer)
             layer = keras.layers.SpectralNormalization(inner, dtype="float32")
         x = layer(x)
     return generator, keras.Model(images, x)

@@ -34,9 +34,11 @@ def make_model():
 
 
 def networks():
-    """`(generator, critic)` of ours."""
+    """`(generator, critic)` of ours, with Keras' convolutions."""
     model = make_model()
-    return model.generator, model.critic
+    return tuple(
+        tensorflow_ways.with_keras_layers(each) for each in (model.generator, model.critic)
+    )
 
 
 class TextbookWGANGP(keras.Model):

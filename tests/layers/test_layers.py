@@ -30,7 +30,7 @@ def test_dropout_drops_at_its_rate_and_keeps_the_mean():
     output = np.asarray(layer(tf.ones((400, 500)), training=True))
     assert (output == 0).mean() == pytest.approx(0.3, abs=0.01)
     assert output.mean() == pytest.approx(1.0, abs=0.01)
-    np.testing.assert_allclose(output[output > 0], 1 / 0.7, rtol=1e-6)
+    np.testing.assert_allclose(output[output > 0], 1 / 0.7, rtol=2**-16)
 
 
 def test_dropout_is_the_identity_outside_training():
@@ -65,6 +65,27 @@ def test_dropout_goes_on_after_its_state_is_restored():
     for variable, saved in zip(other.variables, layer.variables, strict=True):
         variable.assign(saved)
     np.testing.assert_array_equal(layer(x, training=True), other(x, training=True))
+
+
+@pytest.mark.parametrize("shape", [(30_000,), (1, 3, 9_999), (300, 7, 15)])
+@pytest.mark.parametrize("rate", [1e-7, 0.001, 0.5, 1.0 - 1e-7])
+def test_dropout_keeps_the_mean_at_any_rate_and_shape(shape, rate):
+    """Rates are rounded to 2**-16, and one of nearly 1 leaves one input in as many."""
+    layer = Dropout(rate)
+    layer.build(shape)
+    total = int(np.prod(shape))
+    output = np.stack([layer(tf.ones(shape), training=True) for _ in range(40)])
+    assert output.shape == (40, *shape)
+    chance = min(round(rate * 2**16), 2**16 - 1) / 2**16
+    error = np.sqrt(chance * (1.0 - chance) / (40 * total))
+    assert (output == 0).mean() == pytest.approx(chance, abs=5 * error + 1e-12)
+    np.testing.assert_allclose(output[output > 0], 1.0 / (1.0 - chance), rtol=1e-6)
+
+
+def test_neighbours_that_share_random_bits_are_dropped_independently():
+    output = np.asarray(Dropout(0.5)(tf.ones((1000, 64)), training=True)) > 0
+    correlations = np.corrcoef(output.T) - np.eye(64)
+    assert np.abs(correlations).max() < 5 / np.sqrt(1000)
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 2])

@@ -59,7 +59,13 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.layers import batch_normalization, replica_share, sample_latents
+from keras_gen.layers import (
+    ImageConv2D,
+    ImageConv2DTranspose,
+    batch_normalization,
+    replica_share,
+    sample_latents,
+)
 from keras_gen.layers.checks import check_choice
 from keras_gen.losses import (
     mean_absolute_difference,
@@ -138,7 +144,7 @@ def build_generator(image_shape, num_classes, latent_dim, filters):
     channels = filters * 2 ** (count - 1)
 
     def transposed(channels, strides, activation="relu"):
-        return keras.layers.Conv2DTranspose(
+        return ImageConv2DTranspose(
             channels,
             KERNEL_SIZE,
             strides,
@@ -199,7 +205,7 @@ def build_image_discriminator(image_shape, num_classes, filters):
     labels = keras.Input((), dtype="int32", name="labels")
     x = images
     for layer in range(4):
-        x = keras.layers.Conv2D(
+        x = ImageConv2D(
             filters * 2**layer // 4,
             KERNEL_SIZE,
             2,

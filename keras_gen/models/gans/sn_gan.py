@@ -32,7 +32,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.layers import SpectralNormalization, batch_normalization, update_spectral_norms
+from keras_gen.layers import (
+    ImageConv2D,
+    SpectralNormalization,
+    batch_normalization,
+    update_spectral_norms,
+)
 from keras_gen.layers.checks import check_choice
 from keras_gen.losses import (
     hinge_discriminator,
@@ -74,7 +79,7 @@ def build_generator(image_shape, latent_dim, filters):
             channels, 4, 2, "same", use_bias=False, kernel_initializer=weights
         )(x)
         x = keras.layers.ReLU()(batch_normalization()(x))
-    x = keras.layers.Conv2D(image_shape[-1], 3, padding="same", kernel_initializer=weights)(x)
+    x = ImageConv2D(image_shape[-1], 3, padding="same", kernel_initializer=weights)(x)
     images = keras.layers.Activation("tanh", dtype="float32", name="images")(x)
     return keras.Model(latents, images, name="generator")
 
@@ -93,9 +98,7 @@ def build_discriminator(image_shape, filters):
     weights = keras.initializers.RandomNormal(stddev=0.02)
 
     def convolution(channels, kernel_size, strides):
-        layer = keras.layers.Conv2D(
-            channels, kernel_size, strides, "same", kernel_initializer=weights
-        )
+        layer = ImageConv2D(channels, kernel_size, strides, "same", kernel_initializer=weights)
         return SpectralNormalization(layer)
 
     images = keras.Input(image_shape, name="images")

@@ -171,7 +171,7 @@ def test_at_128_the_networks_are_those_of_the_authors_code():
     judge = build_image_discriminator((128, 128, 3), 10, 64)
 
     def shapes(network, kind):
-        return [each.output.shape[1:] for each in network.layers if type(each) is kind]
+        return [each.output.shape[1:] for each in network.layers if isinstance(each, kind)]
 
     assert shapes(encoder, keras.layers.Conv2D) == [
         (64, 64, 64),
@@ -198,7 +198,7 @@ def test_at_128_the_networks_are_those_of_the_authors_code():
         (16, 16, 64),
         (8, 8, 128),
     ]
-    second = [each for each in judge.layers if type(each) is keras.layers.Conv2D][1]
+    second = [each for each in judge.layers if isinstance(each, keras.layers.Conv2D)][1]
     assert second.kernel.shape == (5, 5, 16 + 10, 32)
     assert shapes(judge, keras.layers.Dense) == [(1024,), (1,)]
     codes = [each.output.shape[1] for each in build_code_discriminator(50).layers]

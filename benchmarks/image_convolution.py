@@ -1,0 +1,66 @@
+"""A training step of layers at the ends of networks of images: ours and Keras'.
+
+    python -m benchmarks.image_convolution
+
+`ImageConv2D` and `ImageConv2DTranspose` take a convolution apart whose images have few channels;
+`Dropout` draws 16 bits for an input, not a float. Each row alternates the two on the same inputs,
+forwards and backwards, with the gradient in the inputs.
+"""
+
+import keras
+import tensorflow as tf
+import tyro
+
+from benchmarks.operations import median_times, training_step
+from keras_gen.layers import Dropout, ImageConv2D, ImageConv2DTranspose
+
+# what it is: the size of the inputs, our layer and Keras', and their arguments
+ROWS = {
+    "7x7 from 128 channels to 1": ((64, 28, 28, 128), ImageConv2D, (1, 7, 1, "same")),
+    "7x7 from 64 channels to 3": ((4, 64, 64, 64), ImageConv2D, (3, 7, 1, "same")),
+    "3x3 from 64 channels to 1": ((64, 28, 28, 64), ImageConv2D, (1, 3, 1, "same")),
+    "5x5 transposed, stride 2, 64 channels to 1": (
+        (256, 14, 14, 64),
+        ImageConv2DTranspose,
+        (1, 5, 2, "same"),
+    ),
+    "5x5, stride 2, 1 channel to 64": ((256, 28, 28, 1), ImageConv2D, (64, 5, 2, "same")),
+    "3x3 from 1 channel to 64": ((64, 28, 28, 1), ImageConv2D, (64, 3, 1, "same")),
+    "5x5, stride 2, 3 channels to 32": ((64, 64, 64, 3), ImageConv2D, (32, 5, 2, "same")),
+    "dropout of 0.3": ((256, 14, 14, 64), Dropout, (0.3,)),
+}
+_KERAS = {
+    ImageConv2D: keras.layers.Conv2D,
+    ImageConv2DTranspose: keras.layers.Conv2DTranspose,
+    Dropout: keras.layers.Dropout,
+}
+
+
+def main(rounds: int = 15):
+    """Prints milliseconds of both and the ratio of medians, in float32 and bfloat16.
+
+    Args:
+        rounds: how often each is timed.
+    """
+    print("| layer | inputs | precision | Keras | ours | ratio |")
+    print("| --- " * 6 + "|")
+    for name, (size, ours, arguments) in ROWS.items():
+        for precision in ("float32", "mixed_bfloat16"):
+            steps = {}
+            for kind in (_KERAS[ours], ours):
+                layer = kind(*arguments, dtype=precision)
+                layer.build((None, *size[1:]))
+                weights = [weight.value for weight in layer.trainable_variables]
+                drops = {"training": True} if ours is Dropout else {}
+                steps[kind] = training_step(
+                    lambda inputs, layer=layer, drops=drops: layer(inputs, **drops), weights
+                )
+            inputs = tf.cast(tf.random.normal(size), precision.removeprefix("mixed_"))
+            theirs, own = median_times(steps, inputs, rounds).values()
+            sizes = "x".join(map(str, size))
+            times = f"{theirs:.1f} ms | {own:.1f} ms | {theirs / own:.2f}"
+            print(f"| {name} | {sizes} | {precision} | {times} |", flush=True)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
