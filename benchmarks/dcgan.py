@@ -19,21 +19,21 @@ def networks(kinds=keras.layers):
     """`(generator, discriminator)` of the tutorial; the last layers are float32.
 
     Args:
-        kinds: Keras' convolutions and dropout, or ours.
+        kinds: Keras' convolutions, normalizations and dropout, or ours.
     """
     layers = keras.layers
     generator = keras.Sequential(
         [
             keras.Input((LATENT_DIM,)),
             layers.Dense(7 * 7 * 256, use_bias=False),
-            layers.BatchNormalization(),
+            kinds.BatchNormalization(),
             layers.LeakyReLU(0.3),
             layers.Reshape((7, 7, 256)),
             kinds.Conv2DTranspose(128, 5, 1, "same", use_bias=False),
-            layers.BatchNormalization(),
+            kinds.BatchNormalization(),
             layers.LeakyReLU(0.3),
             kinds.Conv2DTranspose(64, 5, 2, "same", use_bias=False),
-            layers.BatchNormalization(),
+            kinds.BatchNormalization(),
             layers.LeakyReLU(0.3),
             kinds.Conv2DTranspose(1, 5, 2, "same", use_bias=False),
             layers.Activation("tanh", dtype="float32"),

@@ -8,25 +8,29 @@ import tensorflow as tf
 
 from benchmarks.harness import Program
 from keras_gen.data import load_or_stand_in
-from keras_gen.layers import Dropout, ImageConv2D, ImageConv2DTranspose
+from keras_gen.layers import BatchNormalization, Dropout, ImageConv2D, ImageConv2DTranspose
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 # Ours in place of Keras', of the same functions.
 OUR_LAYERS = types.SimpleNamespace(
-    Conv2D=ImageConv2D, Conv2DTranspose=ImageConv2DTranspose, Dropout=Dropout
+    BatchNormalization=BatchNormalization,
+    Conv2D=ImageConv2D,
+    Conv2DTranspose=ImageConv2DTranspose,
+    Dropout=Dropout,
 )
 
 
 def with_keras_layers(network):
-    """A network of ours with Keras' convolutions, as users of Keras would write it."""
+    """A network of ours with Keras' layers, as users of Keras would write it."""
     return keras.models.clone_model(network, clone_function=as_keras_layer)
 
 
 def as_keras_layer(layer):
-    """A layer's copy; of convolutions of ours, Keras' own."""
-    kinds = (ImageConv2D, keras.layers.Conv2D), (ImageConv2DTranspose, keras.layers.Conv2DTranspose)
-    made = next((theirs for ours, theirs in kinds if isinstance(layer, ours)), type(layer))
-    return made.from_config(layer.get_config())
+    """A layer's copy; of ours, Keras' of the same function."""
+    for name, kind in vars(OUR_LAYERS).items():
+        if isinstance(layer, kind):
+            return getattr(keras.layers, name).from_config(layer.get_config())
+    return type(layer).from_config(layer.get_config())
 
 
 def use_precision(precision):

@@ -72,7 +72,7 @@ def main(
         # A discriminator at a draw has noise for a gradient: at a constant rate codes never rest.
         rates = [schedules.CosineDecay(2e-4, total) for _ in range(3)]
         adams = [Adam(rate, beta_1=beta) for rate, beta in zip(rates, (0.9, 0.5, 0.5), strict=True)]
-        model.compile(*adams, jit_compile=True)
+        model.compile(*adams)
     run.fit(model, shown, batch_size=batch_size, steps=total, labels=informed)
 
     if run.is_chief:

@@ -68,7 +68,7 @@ def main(
         )
         rates = 2 * [learning_rate] + 2 * [discriminator_learning_rate]
         adams = [keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.9) for rate in rates]
-        model.compile(*adams, jit_compile=True)
+        model.compile(*adams)
     epochs = 50 if steps is None and epochs is None else epochs
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs)
 

@@ -73,7 +73,7 @@ def main(
             noise = (64, 32, contrast)
             model = AVB(train.example_shape, 8, hidden_units, *noise, adversary_units)
             adams.append(Adam(1e-4, beta_1=0.5))
-        model.compile(*adams, jit_compile=True)
+        model.compile(*adams)
     epochs = 100 if steps is None and epochs is None else epochs
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs)
 

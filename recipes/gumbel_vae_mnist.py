@@ -70,7 +70,7 @@ def main(
     with run.strategy.scope():
         sizes = (num_variables, num_classes, (512, 256))
         model = GumbelVAE(train.example_shape, latent, *sizes, straight_through, annealing_rate)
-        model.compile(keras.optimizers.Adam(rate), jit_compile=True)
+        model.compile(keras.optimizers.Adam(rate))
     warm_up = [WarmUp("beta", 0.0, 1.0, warm_up_steps)] if warm_up_steps else []
     run.fit(model, train, batch_size=batch_size, steps=total, extra=warm_up)
 

@@ -56,7 +56,7 @@ def main(
     with run.strategy.scope():
         choices = (num_couplings, hidden_units, latent_distribution)
         model = NICE(train.example_shape, *choices)
-        model.compile(optimizer, jit_compile=True)
+        model.compile(optimizer)
     run.fit(model, train, batch_size=batch_size, steps=total)
 
     if run.is_chief:

@@ -63,7 +63,7 @@ def main(
     with run.strategy.scope():
         sizes = (latent_dim, hidden_units, input_noise)
         model = SemiSupervisedAAE(train.example_shape, train.num_classes, *sizes)
-        model.compile(jit_compile=True)
+        model.compile()
     epochs = 50 if steps is None and epochs is None else epochs
     run.fit(model, shown, batch_size=batch_size, steps=steps, epochs=epochs, labels=True)
 

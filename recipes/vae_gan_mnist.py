@@ -56,7 +56,7 @@ def main(
 
     with run.strategy.scope():
         model = VAEGAN(train.example_shape, 8, hidden_units, hidden_units, 1, feature_weight)
-        model.compile(jit_compile=True)
+        model.compile()
     epochs = 50 if steps is None and epochs is None else epochs
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs)
 

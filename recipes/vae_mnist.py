@@ -69,7 +69,7 @@ def main(
     with run.strategy.scope():
         choices = (likelihood, latent, divergence, beta)
         model = VAE(train.example_shape, latent_dim, (400,), "relu", *choices)
-        model.compile(keras.optimizers.Adam(rates), jit_compile=True)
+        model.compile(keras.optimizers.Adam(rates))
     warm_up = [WarmUp("beta", 0.0, beta, warm_up_steps)] if warm_up_steps else []
     epochs = 300 if steps is None and epochs is None else epochs
     run.fit(model, train, batch_size=batch_size, steps=steps, epochs=epochs, extra=warm_up)

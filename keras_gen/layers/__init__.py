@@ -1,6 +1,7 @@
 """Layers that Keras lacks, and the sampling of latents."""
 
 from keras_gen.layers.batch_norm import (
+    BatchNormalization,
     batch_normalization,
     collect_statistics,
     conditional_batch_normalization,
@@ -47,6 +48,7 @@ __all__ = [
     "AdaIN",
     "AdditiveCoupling",
     "AffineCoupling",
+    "BatchNormalization",
     "Bijector",
     "Blur",
     "Chain",
