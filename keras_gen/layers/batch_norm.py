@@ -24,7 +24,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
 
         shape, channels = ops.shape(inputs), (inputs.shape[-1],)
-        maps = inputs if rank == 4 else inputs[:, None, None]
+        maps = inputs if rank == 4 else ops.reshape(inputs, (-1, 1, 1, *channels))
         scale = ops.cast(self.gamma, "float32") if self.scale else tf.ones(channels)
         offset = ops.cast(self.beta, "float32") if self.center else tf.zeros(channels)
         found = tf.raw_ops.FusedBatchNormV3(
