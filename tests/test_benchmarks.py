@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import all_reduce, harness, machine, pixel_sampling, run, start_up, tensorflow_ways
+from benchmarks import (
+    all_reduce,
+    harness,
+    machine,
+    operation_profile,
+    pixel_sampling,
+    run,
+    start_up,
+    tensorflow_ways,
+)
 from benchmarks.harness import Measurement
 from benchmarks.workers import WayError, Workers
 from keras_gen.training import speed_table
@@ -190,6 +199,40 @@ def test_operations_are_counted_by_tensorflow():
 
     forwards = 2 * 5 * 8 * 8 * 3 * 3 * 2 * 4
     assert tensorflow_ways.count_flops(step, tf.TensorSpec((5, 8, 8, 2))) == 2 * forwards
+
+
+def test_opponents_have_keras_layers_of_the_same_functions():
+    from keras_gen.models import DCGAN
+
+    ours = DCGAN((28, 28, 1), 16, 8).generator
+    theirs = tensorflow_ways.with_keras_layers(ours)
+    theirs.set_weights(ours.get_weights())
+    kinds = [type(layer).__module__.split(".")[0] for layer in theirs.layers]
+    assert set(kinds) == {"keras"}
+    assert any(type(layer).__module__.startswith("keras_gen") for layer in ours.layers)
+    latents = np.random.default_rng(0).normal(size=(5, 16)).astype("float32")
+    np.testing.assert_allclose(
+        theirs(latents, training=True), ours(latents, training=True), atol=1e-5
+    )
+
+
+def test_a_profile_has_the_operations_of_a_step_and_their_time():
+    x = tf.random.normal((500, 500))
+    product = tf.function(lambda: tf.reduce_sum(tf.sin(x @ x) @ x))
+    product()
+
+    def run(steps):
+        for _ in range(steps):
+            product().numpy()
+
+    times, counts = operation_profile.operation_times(run, 3)
+    assert counts["MatMul"] == pytest.approx(2) and counts["Sum"] == pytest.approx(1)
+    assert times["MatMul"] > 0.0
+
+
+def test_a_profile_names_the_ways_that_there_are():
+    with pytest.raises(SystemExit, match="'tf.function loop'"):
+        operation_profile.main("dcgan", "PyTorch")
 
 
 @needs_torch

@@ -37,8 +37,8 @@ def _turned(kernel):
 class ImageConv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D` for the layer that sees images or makes them.
 
-    Of 64 images of 28x28 a 7x7 convolution from 128 channels to one takes a quarter of the time,
-    forwards and backwards (`benchmarks.image_convolution`). Between more than four channels on
+    Of 64 images of 28x28 a 7x7 convolution from 128 channels to one takes a third of the time,
+    forwards and backwards (`benchmarks.layers`). Between more than four channels on
     both sides, with groups or dilation, and where there is a GPU, it is Keras' own.
 
     From images the gain is in their gradient: where nothing asks for it, as in an encoder, take

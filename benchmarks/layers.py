@@ -1,10 +1,11 @@
-"""A training step of layers at the ends of networks of images: ours and Keras'.
+"""A training step of single layers: ours and Keras' of the same function.
 
-    python -m benchmarks.image_convolution
+    python -m benchmarks.layers
 
 `ImageConv2D` and `ImageConv2DTranspose` take a convolution apart whose images have few channels;
-`Dropout` draws 16 bits for an input, not a float. Each row alternates the two on the same inputs,
-forwards and backwards, with the gradient in the inputs.
+`BatchNormalization` is one kernel of TensorFlow; `Dropout` draws 16 bits for an input, not a float.
+Each row alternates the two on the same inputs, forwards and backwards, with the gradient in the
+inputs.
 """
 
 import keras
@@ -12,7 +13,7 @@ import tensorflow as tf
 import tyro
 
 from benchmarks.operations import median_times, training_step
-from keras_gen.layers import Dropout, ImageConv2D, ImageConv2DTranspose
+from keras_gen.layers import BatchNormalization, Dropout, ImageConv2D, ImageConv2DTranspose
 
 # what it is: the size of the inputs, our layer and Keras', and their arguments
 ROWS = {
@@ -27,12 +28,9 @@ ROWS = {
     "5x5, stride 2, 1 channel to 64": ((256, 28, 28, 1), ImageConv2D, (64, 5, 2, "same")),
     "3x3 from 1 channel to 64": ((64, 28, 28, 1), ImageConv2D, (64, 3, 1, "same")),
     "5x5, stride 2, 3 channels to 32": ((64, 64, 64, 3), ImageConv2D, (32, 5, 2, "same")),
+    "batch normalization": ((256, 14, 14, 64), BatchNormalization, ()),
+    "batch normalization of vectors": ((256, 12_544), BatchNormalization, ()),
     "dropout of 0.3": ((256, 14, 14, 64), Dropout, (0.3,)),
-}
-_KERAS = {
-    ImageConv2D: keras.layers.Conv2D,
-    ImageConv2DTranspose: keras.layers.Conv2DTranspose,
-    Dropout: keras.layers.Dropout,
 }
 
 
@@ -45,15 +43,17 @@ def main(rounds: int = 15):
     print("| layer | inputs | precision | Keras | ours | ratio |")
     print("| --- " * 6 + "|")
     for name, (size, ours, arguments) in ROWS.items():
+        named = ours.__name__.removeprefix("Image")
         for precision in ("float32", "mixed_bfloat16"):
             steps = {}
-            for kind in (_KERAS[ours], ours):
+            for kind in (getattr(keras.layers, named), ours):
                 layer = kind(*arguments, dtype=precision)
                 layer.build((None, *size[1:]))
                 weights = [weight.value for weight in layer.trainable_variables]
-                drops = {"training": True} if ours is Dropout else {}
+                training = {"training": True} if ours in (BatchNormalization, Dropout) else {}
                 steps[kind] = training_step(
-                    lambda inputs, layer=layer, drops=drops: layer(inputs, **drops), weights
+                    lambda inputs, layer=layer, training=training: layer(inputs, **training),
+                    weights,
                 )
             inputs = tf.cast(tf.random.normal(size), precision.removeprefix("mixed_"))
             theirs, own = median_times(steps, inputs, rounds).values()
