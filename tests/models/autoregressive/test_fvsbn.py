@@ -19,7 +19,8 @@ def test_log_prob_is_that_of_logistic_regressions_on_the_pixels_before():
 
 def test_an_untrained_one_gives_every_image_the_same_probability():
     images = np.random.default_rng(0).integers(2, size=(4, 3, 3, 1)).astype("float32")
-    np.testing.assert_allclose(FVSBN((3, 3, 1)).log_prob(images), -9 * np.log(2), rtol=1e-6)
+    model = FVSBN((3, 3, 1))
+    np.testing.assert_allclose(model.log_prob(images), -9 * np.log(2), rtol=1e-6)
 
 
 def test_it_learns_that_a_row_repeats_the_one_above():
