@@ -55,7 +55,7 @@ def train(model, strategy, replicas=1):
         return tensorflow_ways.without_autotune(tf.data.Dataset.from_tensors(share).repeat())
 
     batches = strategy.distribute_datasets_from_function(part)
-    return tensorflow_ways.through_fit(made, batches).run
+    return tensorflow_ways.through_one_iterator(made, batches).run
 
 
 def two_workers(model):

@@ -19,7 +19,6 @@ import matplotlib.pyplot as plt
 import tyro
 
 from benchmarks import machine
-from benchmarks.harness import Program
 from benchmarks.workers import Workers
 from keras_gen.artifacts.files import write_json
 from keras_gen.training.speed_table import render_scaling
@@ -34,7 +33,7 @@ BASE = {"image_size": 28, "batch_size": 64, "filters": 32, "replicas": 1}
 
 
 def way(precision, **settings):
-    """A DCGAN of some settings, through `fit`."""
+    """A DCGAN of some settings."""
     import numpy as np
     import tensorflow as tf
 
@@ -51,8 +50,10 @@ def way(precision, **settings):
         model.compile()
     shape = (settings["batch_size"], size, size, 3)
     images = np.random.default_rng(0).uniform(-1.0, 1.0, shape).astype("float32")
-    batches = tf.data.Dataset.from_tensors(images).repeat()
-    return Program(tensorflow_ways.through_fit(model, batches).run)
+    batches = strategy.experimental_distribute_dataset(
+        tf.data.Dataset.from_tensors(images).repeat()
+    )
+    return tensorflow_ways.through_one_iterator(model, batches)
 
 
 WAYS = {

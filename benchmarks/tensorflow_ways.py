@@ -95,6 +95,25 @@ def through_fit(model, batches, counted=False):
     return Program(run, counts if counted else None)
 
 
+def through_one_iterator(model, batches):
+    """Trains by the model's own `train_function`, as `fit` does, on one iterator for all turns.
+
+    The iterator of a distributed dataset has a thread that tunes it, with options or without, and
+    sleeps twice as long each time. `fit` makes an iterator, and at its end waits for that thread:
+    up to seconds that do not belong to any step.
+    """
+    iterator = iter(batches)
+
+    def run(steps):
+        model.make_train_function()
+        for _ in range(steps):
+            logs = model.train_function(iterator)
+        for value in logs.values():
+            float(value)  # waits for the last step
+
+    return Program(run)
+
+
 def through_loop(step, batches, jit_compile=False):
     """Trains by a bare loop over a `tf.function` of a batch that gives a scalar."""
     step, batches = tf.function(step, jit_compile=jit_compile), iter(batches)

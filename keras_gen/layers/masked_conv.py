@@ -167,7 +167,7 @@ class MaskedConv2D(keras.layers.Layer):
             return _stand_in.get()(self, images)
         kernel = self.taps()
         if self.kernel_size == (1, 1) and images.dtype == "float32":
-            # A matrix product takes two thirds of the time; in bfloat16 it takes half as much again.
+            # As a product of matrices it takes two thirds of the time; in bfloat16 longer.
             outputs = self.add_bias(
                 tf.matmul(tf.reshape(images, (-1, images.shape[-1])), kernel[0])
             )
