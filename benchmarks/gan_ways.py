@@ -16,8 +16,8 @@ NUM_CLASSES = 10
 NOTE = (
     "The tutorials' Keras step draws a second batch of fakes for the generator; the tf.function "
     "loop moves both networks at once on one batch, as the simultaneous way does, but in two "
-    "gradients; PyTorch's alternates on one batch, as the alternating way does. Ours have the "
-    "layers of `keras_gen.layers` of the same functions."
+    "gradients; PyTorch's alternates on one batch, as the alternating way does. The "
+    "opponents have Keras' layers, ours those of `keras_gen.layers` of the same functions."
 )
 
 

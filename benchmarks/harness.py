@@ -28,14 +28,15 @@ class Program:
     """One way to train, ready to run.
 
     Attributes:
-        run: runs a number of steps and returns when the last one is done.
+        run: runs a number of steps, or more where several make a call, and returns when the last
+            one is done: how many they were, or None where they are as many as asked for.
         counts: None, or a function that gives the floating-point operations of a step and the
             number of trainable parameters.
         alone: whether start and memory are the program's own. Those of PyTorch are not: their
             networks are made from Keras', which loads TensorFlow too.
     """
 
-    run: Callable[[int], None]
+    run: Callable[[int], int | None]
     counts: Callable[[], tuple[int, int]] | None = None
     alone: bool = True
 

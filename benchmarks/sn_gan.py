@@ -15,7 +15,8 @@ ITEMS = 64
 NOTE = (
     "Power iterations run once a discriminator step in ours, as in the paper, and in every call of "
     "the discriminator in Keras' and in PyTorch's layer. Keras' step and the tf.function loop pass "
-    "twice through the generator."
+    "twice through the generator. The opponents have Keras' layers, ours those of "
+    "`keras_gen.layers` of the same functions."
 )
 LATENT_DIM = 128
 FILTERS = 32

@@ -8,14 +8,14 @@ import tensorflow as tf
 
 from benchmarks.harness import Program
 from keras_gen.data import load_or_stand_in
-from keras_gen.layers import BatchNormalization, Dropout, ImageConv2D, ImageConv2DTranspose
+from keras_gen.layers import BatchNormalization, Conv2D, Conv2DTranspose, Dropout
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 # Ours in place of Keras', of the same functions.
 OUR_LAYERS = types.SimpleNamespace(
     BatchNormalization=BatchNormalization,
-    Conv2D=ImageConv2D,
-    Conv2DTranspose=ImageConv2DTranspose,
+    Conv2D=Conv2D,
+    Conv2DTranspose=Conv2DTranspose,
     Dropout=Dropout,
 )
 
@@ -88,6 +88,7 @@ def through_fit(model, batches, counted=False):
 
     def run(steps):
         model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+        return -(-steps // model.steps_per_execution) * model.steps_per_execution
 
     def counts():
         return count_flops(model.train_step, batches.element_spec), parameters(model)

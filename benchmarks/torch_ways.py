@@ -58,7 +58,7 @@ def as_torch(network):
 
 
 def _convert(layer):
-    kind = type(layer).__name__.removeprefix("Image")
+    kind = type(layer).__name__
     if isinstance(layer, SpectralNormalization):
         converted = _convert(layer.layer)
         return [nn.utils.parametrizations.spectral_norm(converted[0]), *converted[1:]]

@@ -16,7 +16,8 @@ ITEMS = BATCH_SIZE * CRITIC_STEPS
 NOTE = (
     "Keras' step and the tf.function loop take the critic's five steps on one real batch, as the "
     "keras.io example does, ours and PyTorch's on five. Of PyTorch, compiled, the generator alone "
-    "is compiled: the penalty differentiates the critic twice, which torch.compile cannot."
+    "is compiled: the penalty differentiates the critic twice, which torch.compile cannot. The "
+    "opponents have Keras' layers, ours those of `keras_gen.layers` of the same functions."
 )
 LATENT_DIM = 128
 FILTERS = 32

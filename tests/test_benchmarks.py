@@ -230,6 +230,16 @@ def test_a_profile_has_the_operations_of_a_step_and_their_time():
     assert times["MatMul"] > 0.0
 
 
+def test_several_steps_a_call_are_counted_as_they_were_taken():
+    from keras_gen.models import VAE
+
+    model = VAE((4, 4, 1), 2, (3,))
+    model.compile(steps_per_execution=4)
+    batches = tf.data.Dataset.from_tensors(tf.zeros((2, 4, 4, 1))).repeat()
+    program = tensorflow_ways.through_fit(model, batches)
+    assert [program.run(steps) for steps in (4, 5)] == [4, 8]
+
+
 def test_a_profile_names_the_ways_that_there_are():
     with pytest.raises(SystemExit, match="'tf.function loop'"):
         operation_profile.main("dcgan", "PyTorch")

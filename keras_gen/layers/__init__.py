@@ -22,7 +22,7 @@ from keras_gen.layers.code_priors import CODE_PRIORS, code_prior
 from keras_gen.layers.couplings import AdditiveCoupling, AffineCoupling, SplineCoupling
 from keras_gen.layers.dropout import Dropout
 from keras_gen.layers.equalized import EqualizedConv2D, EqualizedDense
-from keras_gen.layers.image_conv import ImageConv2D, ImageConv2DTranspose
+from keras_gen.layers.image_conv import Conv2D, Conv2DTranspose
 from keras_gen.layers.image_pool import ImagePool
 from keras_gen.layers.instance_norm import instance_normalization
 from keras_gen.layers.latent_dropout import LatentDropout
@@ -66,8 +66,8 @@ __all__ = [
     "Dropout",
     "EqualizedConv2D",
     "EqualizedDense",
-    "ImageConv2D",
-    "ImageConv2DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
     "ImagePool",
     "LatentDropout",
     "LearnedConstant",

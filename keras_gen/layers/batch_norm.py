@@ -9,9 +9,10 @@ from keras import ops
 class BatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization`, in training by TensorFlow's one kernel for it.
 
-    Keras writes moments and normalization as a dozen operations, which take two to five times as
-    long. Where statistics are synchronized over replicas, or the kernel does not have it (`mask`,
-    `renorm`, another axis than the last, inputs without two or four axes), it is Keras' own.
+    Keras writes moments and normalization as a dozen operations, which take up to two and a half
+    times as long (`benchmarks.layers`). It is Keras' own where statistics are synchronized over
+    replicas, and of what the kernel does not have: `mask`, `renorm`, another axis than the last,
+    inputs without two or four axes, and other precisions than float32 and bfloat16.
     """
 
     def call(self, inputs, training=None, mask=None):

@@ -29,13 +29,14 @@ class Dropout(keras.layers.Layer):
     a call counter (both weights), drawn for the global batch (see `replica_share`).
 
     An input takes 16 random bits, which are half the work of a random float; the rate is rounded to
-    a multiple of 2**-16, and the scale is that of the rounded one.
+    a multiple of 2**-16, and the scale is that of the rounded one. Inputs are multiplied by 0 or by
+    the scale: one that is not finite stays so.
 
     Args:
         rate: probability in [0, 1) of dropping an input.
 
     Call arguments:
-        inputs: a float tensor of any shape.
+        inputs: a float tensor `(B, ...)`.
         training: whether to drop.
 
     Returns:
@@ -50,6 +51,7 @@ class Dropout(keras.layers.Layer):
 
     def __init__(self, rate, **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         if not 0.0 <= rate < 1.0:
             raise ValueError(f"rate={rate!r}: give a probability in [0, 1).")
         self.rate = rate
@@ -86,7 +88,8 @@ class Dropout(keras.layers.Layer):
         numbers = replica_share(lambda rows: _short_integers(rows, shape[1:], seed), shape[0])
         dropped = min(round(self.rate * _SHORT), _SHORT - 1)  # of the numbers that there are
         kept = tf.cast(numbers >= tf.constant(dropped, "uint16"), inputs.dtype)
-        return inputs * (kept * (_SHORT / (_SHORT - dropped)))
+        scale = min(_SHORT / (_SHORT - dropped), float(inputs.dtype.max))
+        return inputs * (kept * scale)
 
     def compute_output_shape(self, input_shape):
         """The input's shape."""

@@ -5,7 +5,8 @@ from one channel, backwards, throw fifteen of them away. Here the rows of the ke
 of their own. A convolution of `rows x columns` to C channels is one of `1 x columns` to `rows * C`
 channels and then the sum of these, each shifted by its row; one from C channels is the same
 backwards. Both shifts are convolutions of `rows x 1` whose kernel is fixed: zeros, and a one a
-channel. The function, the weights and their names are those of Keras' layers.
+channel. Of finite inputs the function is that of Keras' layers, and weights and their names are
+theirs: each layer loads what the other saved.
 """
 
 import keras
@@ -34,18 +35,19 @@ def _turned(kernel):
 
 
 @keras.saving.register_keras_serializable(package="keras_gen")
-class ImageConv2D(keras.layers.Conv2D):
+class Conv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D` for the layer that sees images or makes them.
 
     Of 64 images of 28x28 a 7x7 convolution from 128 channels to one takes a third of the time,
-    forwards and backwards (`benchmarks.layers`). Between more than four channels on
-    both sides, with groups or dilation, and where there is a GPU, it is Keras' own.
+    forwards and backwards (`benchmarks.layers`). It is Keras' own where none of the sides has up to
+    four channels or both have, with groups, dilation, channels first or a kernel of one row, and
+    where there is a GPU.
 
     From images the gain is in their gradient: where nothing asks for it, as in an encoder, take
     Keras' layer.
 
     Call arguments:
-        images: `(B, H, W, C)`.
+        images: `(B, H, W, C)`, at least one.
 
     Returns:
         `(B, H', W', filters)`, as Keras' layer.
@@ -53,10 +55,11 @@ class ImageConv2D(keras.layers.Conv2D):
 
     def convolution_op(self, images, kernel):
         """The convolution without bias, as Keras' layers have it."""
-        rows, columns, channels, filters = self.kernel.shape
+        rows, columns, channels, filters = kernel.shape
         plain = self.groups == 1 and tuple(self.dilation_rate) == (1, 1)
         plain = plain and self.data_format == "channels_last" and rows > 1
-        if not (plain and min(channels, filters) <= _FEW and _on_cpu()):
+        few, many = sorted((channels, filters))
+        if not (plain and few <= _FEW < many and _on_cpu()):
             return super().convolution_op(images, kernel)
 
         kernel = ops.convert_to_tensor(kernel)
@@ -73,13 +76,14 @@ class ImageConv2D(keras.layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable(package="keras_gen")
-class ImageConv2DTranspose(keras.layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose` for the layer that makes images, with padding `"same"`.
+class Conv2DTranspose(keras.layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose` for the layer that makes images.
 
-    See `ImageConv2D`.
+    See `Conv2D`. It is Keras' own with any padding but `"same"`, with `output_padding`, and where
+    it does not lead from more than four channels to up to four.
 
     Call arguments:
-        inputs: `(B, H, W, C)`.
+        inputs: `(B, H, W, C)`, at least one.
 
     Returns:
         `(B, strides[0] * H, strides[1] * W, filters)`, as Keras' layer.
@@ -90,7 +94,7 @@ class ImageConv2DTranspose(keras.layers.Conv2DTranspose):
         rows, columns, filters, channels = self.kernel.shape
         plain = self.output_padding is None and tuple(self.dilation_rate) == (1, 1)
         plain = plain and self.padding == "same" and self.data_format == "channels_last"
-        if not (plain and rows > 1 and filters <= min(channels, _FEW) and _on_cpu()):
+        if not (plain and rows > 1 and filters <= _FEW < channels and _on_cpu()):
             return super().call(inputs)
 
         kernel = ops.convert_to_tensor(self.kernel)

@@ -241,8 +241,9 @@ class GenerativeModel(keras.Model):
                 f"A training batch of {images.shape[0]} images cannot be cut into {count} equal "
                 f"batches, one for each discriminator step. Use a multiple of {count}."
             )
-        # Slices of every count-th image would be copied pixel by pixel.
-        return tf.unstack(tf.reshape(images, (-1, count, *ops.shape(images)[1:])), axis=1)
+        # Rows are gathered whole; slices with a stride would be copied pixel by pixel.
+        rows = tf.range(tf.shape(images)[0])
+        return [tf.gather(images, rows[first::count]) for first in range(count)]
 
     def next_seeds(self, count):
         """Seeds for this training step, and the step counter moves on.

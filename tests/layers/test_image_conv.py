@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.layers import ImageConv2D, ImageConv2DTranspose, SpectralNormalization
+from keras_gen import layers
+from keras_gen.layers import Conv2D, Conv2DTranspose, SpectralNormalization
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}
 
@@ -79,7 +80,7 @@ SHAPES = [  # kernel, strides, padding
 def test_a_convolution_is_that_of_keras(channels, filters, kernel, strides, padding):
     images = np.random.default_rng(0).normal(size=(2, 11, 12, channels)).astype("float32")
     settings = {"strides": strides, "padding": padding, "activation": "tanh"}
-    pair = twins(ImageConv2D, keras.layers.Conv2D, channels, filters, kernel, **settings)
+    pair = twins(Conv2D, keras.layers.Conv2D, channels, filters, kernel, **settings)
     same_as_keras(pair, images, **TOLERANCE)
 
 
@@ -89,11 +90,11 @@ def test_a_convolution_is_that_of_keras(channels, filters, kernel, strides, padd
 def test_a_transposed_convolution_is_that_of_keras(channels, filters, kernel, strides, padding):
     images = np.random.default_rng(0).normal(size=(2, 5, 6, channels)).astype("float32")
     settings = {"strides": strides, "padding": padding, "activation": "tanh"}
-    classes = ImageConv2DTranspose, keras.layers.Conv2DTranspose
+    classes = Conv2DTranspose, keras.layers.Conv2DTranspose
     same_as_keras(twins(*classes, channels, filters, kernel, **settings), images, **TOLERANCE)
 
 
-@pytest.mark.parametrize("ours", [ImageConv2D, ImageConv2DTranspose])
+@pytest.mark.parametrize("ours", [Conv2D, Conv2DTranspose])
 def test_rounding_in_bfloat16_is_that_of_one_more_sum(ours):
     """Against float32: not worse than twice what Keras' own layer loses."""
     theirs = ours.__bases__[0]
@@ -115,13 +116,14 @@ def test_rounding_in_bfloat16_is_that_of_one_more_sum(ours):
         (8, 1, {}, 2),
         (3, 8, {}, 2),
         (8, 8, {}, 1),  # no side has few channels
+        (4, 2, {}, 1),  # both have
         (8, 1, {"dilation_rate": 2}, 1),
         (4, 4, {"groups": 2}, 0),  # Keras hands them to XLA
     ],
 )
 def test_what_has_few_channels_is_taken_apart(channels, filters, settings, expected):
     images = np.zeros((2, 9, 9, channels), "float32")
-    layer = ImageConv2D(filters, 3, padding="same", **settings)
+    layer = Conv2D(filters, 3, padding="same", **settings)
     assert count_convolutions(layer, images) == expected
     assert layer(images).shape == (2, 9, 9, filters)
 
@@ -129,13 +131,13 @@ def test_what_has_few_channels_is_taken_apart(channels, filters, settings, expec
 def test_where_there_is_a_gpu_it_is_kerass_own(monkeypatch):
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["a GPU"])
     images = np.zeros((2, 9, 9, 8), "float32")
-    assert count_convolutions(ImageConv2D(1, 3), images) == 1
-    assert count_convolutions(ImageConv2DTranspose(1, 3, padding="same"), images) == 1
+    assert count_convolutions(Conv2D(1, 3), images) == 1
+    assert count_convolutions(Conv2DTranspose(1, 3, padding="same"), images) == 1
 
 
 def test_spectral_normalization_divides_its_kernel():
     images = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype("float32")
-    pair = twins(ImageConv2D, keras.layers.Conv2D, 1, 16, 3, padding="same")
+    pair = twins(Conv2D, keras.layers.Conv2D, 1, 16, 3, padding="same")
     normalized = [SpectralNormalization(layer) for layer in pair]
     for layer in normalized:
         layer.build(images.shape)
@@ -144,12 +146,34 @@ def test_spectral_normalization_divides_its_kernel():
     assert np.abs(normalized[0](images) - pair[0](images)).max() > 1e-2
 
 
+def test_weights_go_from_keras_layers_to_these_and_back(tmp_path):
+    def network(kinds):
+        return keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                kinds.Conv2D(8, 4, 2, "same"),
+                keras.layers.Conv2D(8, 3, padding="same"),
+                kinds.BatchNormalization(),
+                kinds.Conv2DTranspose(1, 4, 2, "same"),
+            ]
+        )
+
+    pair = network(keras.layers), network(layers)
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype("float32")
+    for number, (saved, loaded) in enumerate((pair, pair[::-1])):
+        saved.set_weights([weight + 0.1 for weight in saved.get_weights()])
+        path = tmp_path / f"{number}.weights.h5"
+        saved.save_weights(path)
+        loaded.load_weights(path)
+        np.testing.assert_allclose(saved(images), loaded(images), atol=1e-5)
+
+
 def test_a_network_of_any_size_is_saved_and_loaded(tmp_path):
     network = keras.Sequential(
         [
             keras.Input((None, None, 1)),
-            ImageConv2D(8, 4, 2, "same"),
-            ImageConv2DTranspose(1, 4, 2, "same"),
+            Conv2D(8, 4, 2, "same"),
+            Conv2DTranspose(1, 4, 2, "same"),
         ]
     )
     images = np.random.default_rng(0).normal(size=(2, 8, 12, 1)).astype("float32")

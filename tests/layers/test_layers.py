@@ -82,6 +82,11 @@ def test_dropout_keeps_the_mean_at_any_rate_and_shape(shape, rate):
     np.testing.assert_allclose(output[output > 0], 1.0 / (1.0 - chance), rtol=1e-6)
 
 
+def test_in_float16_a_scale_that_is_too_large_leaves_zeros_zero():
+    output = Dropout(0.99999, dtype="float16")(tf.ones((200, 1000), "float16"), training=True)
+    assert not np.isnan(output).any()
+
+
 def test_neighbours_that_share_random_bits_are_dropped_independently():
     output = np.asarray(Dropout(0.5)(tf.ones((1000, 64)), training=True)) > 0
     correlations = np.corrcoef(output.T) - np.eye(64)

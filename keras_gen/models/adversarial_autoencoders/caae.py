@@ -60,8 +60,8 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import (
-    ImageConv2D,
-    ImageConv2DTranspose,
+    Conv2D,
+    Conv2DTranspose,
     batch_normalization,
     replica_share,
     sample_latents,
@@ -144,7 +144,7 @@ def build_generator(image_shape, num_classes, latent_dim, filters):
     channels = filters * 2 ** (count - 1)
 
     def transposed(channels, strides, activation="relu"):
-        return ImageConv2DTranspose(
+        return Conv2DTranspose(
             channels,
             KERNEL_SIZE,
             strides,
@@ -205,7 +205,7 @@ def build_image_discriminator(image_shape, num_classes, filters):
     labels = keras.Input((), dtype="int32", name="labels")
     x = images
     for layer in range(4):
-        x = ImageConv2D(
+        x = Conv2D(
             filters * 2**layer // 4,
             KERNEL_SIZE,
             2,

@@ -24,7 +24,7 @@ import math
 
 import keras
 
-from keras_gen.layers import ImageConv2D
+from keras_gen.layers import Conv2D
 from keras_gen.models.autoencoders.autoencoder import Autoencoder
 from keras_gen.models.base import check_positive
 
@@ -102,7 +102,7 @@ def build_decoder(image_shape, filters, latent_dim):
         padding = "valid" if excess and layer == 0 else "same"
         x = keras.layers.Conv2D(channels, 3, padding=padding, activation="relu")(x)
         x = keras.layers.UpSampling2D(2)(x)
-    logits = ImageConv2D(image_shape[-1], 3, padding="same", dtype="float32", name="logits")(x)
+    logits = Conv2D(image_shape[-1], 3, padding="same", dtype="float32", name="logits")(x)
     return keras.Model(latents, logits, name="decoder")
 
 

@@ -27,7 +27,7 @@ import math
 
 import keras
 
-from keras_gen.layers import ImageConv2DTranspose
+from keras_gen.layers import Conv2DTranspose
 from keras_gen.models.autoencoders.vae import VAE, pixel_parameters
 from keras_gen.models.base import check_positive
 
@@ -74,7 +74,7 @@ def build_decoder(image_shape, latent_dim, filters, likelihood):
         x = keras.layers.Conv2DTranspose(channels, 3, strides=2, padding="same", activation="relu")(
             x
         )
-    x = ImageConv2DTranspose(image_shape[-1], 3, padding="same", dtype="float32", name="pixels")(x)
+    x = Conv2DTranspose(image_shape[-1], 3, padding="same", dtype="float32", name="pixels")(x)
     return keras.Model(latents, pixel_parameters(x, likelihood), name="decoder")
 
 

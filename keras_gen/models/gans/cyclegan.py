@@ -50,7 +50,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.layers import ImageConv2D, ImagePool, instance_normalization
+from keras_gen.layers import Conv2D, ImagePool, instance_normalization
 from keras_gen.layers.checks import check_choice
 from keras_gen.losses import (
     least_squares_discriminator,
@@ -97,7 +97,7 @@ def build_generator(image_shape, filters, num_blocks, name="generator"):
     """
 
     def convolution(x, channels, kernel_size, strides=1, padding="valid"):
-        layer = ImageConv2D(
+        layer = Conv2D(
             channels, kernel_size, strides, padding, use_bias=False, kernel_initializer=_weights()
         )
         return instance_normalization()(layer(x))
@@ -114,7 +114,7 @@ def build_generator(image_shape, filters, num_blocks, name="generator"):
             channels, 3, 2, "same", use_bias=False, kernel_initializer=_weights()
         )(x)
         x = ops.relu(instance_normalization()(x))
-    x = ImageConv2D(image_shape[-1], 7, kernel_initializer=_weights())(reflect(x, 3))
+    x = Conv2D(image_shape[-1], 7, kernel_initializer=_weights())(reflect(x, 3))
     fakes = keras.layers.Activation("tanh", dtype="float32", name="fakes")(x)
     return keras.Model(images, fakes, name=name)
 
@@ -139,7 +139,7 @@ def build_discriminator(image_shape, filters, patch_size, name="discriminator"):
 
     def convolution(x, channels, strides, **options):
         x = keras.layers.ZeroPadding2D(1)(x)
-        return ImageConv2D(channels, 4, strides, kernel_initializer=_weights(), **options)(x)
+        return Conv2D(channels, 4, strides, kernel_initializer=_weights(), **options)(x)
 
     images = keras.Input(image_shape, name="images")
     x = keras.layers.LeakyReLU(0.2)(convolution(images, filters, 2))

@@ -23,8 +23,8 @@ logits (B, 1).
 import keras
 
 from keras_gen.layers import (
-    ImageConv2D,
-    ImageConv2DTranspose,
+    Conv2D,
+    Conv2DTranspose,
     LatentDropout,
     batch_normalization,
 )
@@ -90,7 +90,7 @@ def build_generator(image_shape, latent_dim, filters, kernel_size, dropout=0.0):
         )(x)
         x = keras.layers.ReLU()(batch_normalization()(x))
         x = LatentDropout(dropout)([x, latents]) if dropout else x
-    x = ImageConv2DTranspose(image_shape[-1], kernel_size, 2, "same", kernel_initializer=weights)(
+    x = Conv2DTranspose(image_shape[-1], kernel_size, 2, "same", kernel_initializer=weights)(
         x
     )  # (B, H, W, C)
     images = keras.layers.Activation("tanh", dtype="float32", name="images")(x)
@@ -113,7 +113,7 @@ def build_discriminator(image_shape, filters, kernel_size, use_bias=True):
     weights = keras.initializers.RandomNormal(stddev=0.02)
 
     images = keras.Input(image_shape, name="images")
-    x = ImageConv2D(filters, kernel_size, 2, "same", kernel_initializer=weights)(images)
+    x = Conv2D(filters, kernel_size, 2, "same", kernel_initializer=weights)(images)
     x = keras.layers.LeakyReLU(0.2)(x)
     for layer in range(1, count):
         x = keras.layers.Conv2D(

@@ -40,7 +40,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import (
-    ImageConv2D,
+    Conv2D,
     SelfAttention,
     SpectralNormalization,
     batch_normalization,
@@ -134,7 +134,7 @@ def spectral_layers(initializer):
 
     def convolve(x, channels, kernel_size):
         weights = keras.initializers.get(initializer)
-        layer = ImageConv2D(channels, kernel_size, padding="same", kernel_initializer=weights)
+        layer = Conv2D(channels, kernel_size, padding="same", kernel_initializer=weights)
         return SpectralNormalization(layer)(x)
 
     def connect(x, units, use_bias=True):

@@ -33,7 +33,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers import (
-    ImageConv2D,
+    Conv2D,
     SpectralNormalization,
     batch_normalization,
     update_spectral_norms,
@@ -79,7 +79,7 @@ def build_generator(image_shape, latent_dim, filters):
             channels, 4, 2, "same", use_bias=False, kernel_initializer=weights
         )(x)
         x = keras.layers.ReLU()(batch_normalization()(x))
-    x = ImageConv2D(image_shape[-1], 3, padding="same", kernel_initializer=weights)(x)
+    x = Conv2D(image_shape[-1], 3, padding="same", kernel_initializer=weights)(x)
     images = keras.layers.Activation("tanh", dtype="float32", name="images")(x)
     return keras.Model(latents, images, name="generator")
 
@@ -98,7 +98,7 @@ def build_discriminator(image_shape, filters):
     weights = keras.initializers.RandomNormal(stddev=0.02)
 
     def convolution(channels, kernel_size, strides):
-        layer = ImageConv2D(channels, kernel_size, strides, "same", kernel_initializer=weights)
+        layer = Conv2D(channels, kernel_size, strides, "same", kernel_initializer=weights)
         return SpectralNormalization(layer)
 
     images = keras.Input(image_shape, name="images")

@@ -31,7 +31,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.layers import ImageConv2D, replica_share
+from keras_gen.layers import Conv2D, replica_share
 from keras_gen.losses import (
     gradient_penalty,
     mixing_weights,
@@ -60,9 +60,7 @@ def build_critic(image_shape, filters, kernel_size):
     images = keras.Input(image_shape, name="images")
     x = images
     for layer in range(count):
-        x = ImageConv2D(filters * 2**layer, kernel_size, 2, "same", kernel_initializer="he_normal")(
-            x
-        )
+        x = Conv2D(filters * 2**layer, kernel_size, 2, "same", kernel_initializer="he_normal")(x)
         x = keras.layers.LeakyReLU(0.2)(x)
     x = keras.layers.Flatten()(x)
     # A bias of the score would cancel in both losses.

@@ -84,7 +84,7 @@ def test_the_generators_layers_are_those_of_the_appendix():
     network = build_generator((32, 32, 3), 64, 6)
     described = [
         (
-            type(layer).__name__.removeprefix("Image"),
+            type(layer).__name__,
             layer.filters,
             layer.kernel_size[0],
             layer.strides[0],
@@ -106,7 +106,7 @@ def test_the_generators_layers_are_those_of_the_appendix():
 
 def test_the_discriminators_layers_are_those_of_the_appendix():
     network = build_discriminator((64, 64, 3), 64, 70)
-    kinds = [type(layer).__name__.removeprefix("Image") for layer in network.layers]
+    kinds = [type(layer).__name__ for layer in network.layers]
     convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
     assert [(layer.filters, layer.strides[0]) for layer in convolutions] == [
         (64, 2),

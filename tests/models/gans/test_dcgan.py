@@ -42,7 +42,7 @@ def test_batch_normalization_is_neither_on_the_output_nor_on_the_input():
     model = DCGAN((16, 16, 1), filters=4)
 
     def kinds(network):
-        return [type(layer).__name__.removeprefix("Image") for layer in network.layers]
+        return [type(layer).__name__ for layer in network.layers]
 
     generator, discriminator = kinds(model.generator), kinds(model.discriminator)
     last_convolution = max(i for i, kind in enumerate(generator) if kind == "Conv2DTranspose")

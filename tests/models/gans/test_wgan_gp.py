@@ -83,3 +83,18 @@ def test_a_trained_critic_has_gradients_of_norm_one_between_the_points():
 def test_a_negative_weight_is_refused():
     with pytest.raises(ValueError, match="penalty_weight=-1.0"):
         WGANGP((8, 8, 1), penalty_weight=-1.0)
+
+
+def test_a_last_batch_that_does_not_divide_is_cut_as_far_as_it_goes():
+    model = WGANGP((8, 8, 1), latent_dim=4, filters=8, critic_steps=5)
+    model.compile()
+    model.fit(np.zeros((17, 8, 8, 1), "float32"), batch_size=10, verbose=0)
+    images = np.arange(7.0).reshape(7, 1, 1, 1)
+    cut = tf.function(model.split_batches, input_signature=[tf.TensorSpec((None, 1, 1, 1))])
+    assert [batch[:, 0, 0, 0].numpy().tolist() for batch in cut(images)] == [
+        [0, 5],
+        [1, 6],
+        [2],
+        [3],
+        [4],
+    ]
