@@ -17,6 +17,7 @@ import statistics
 
 import matplotlib.pyplot as plt
 import tyro
+from matplotlib import ticker
 
 from benchmarks import machine
 from benchmarks.workers import Workers
@@ -89,14 +90,16 @@ def draw(comparisons, path):
     )
     for panel, axis in zip(panels, comparisons, strict=True):
         values = [int(way["way"]) for way in axis["ways"]]
-        times = [way["items"] / statistics.median(way["rates"]) for way in axis["ways"]]
+        times = [1e3 * way["items"] / statistics.median(way["rates"]) for way in axis["ways"]]
         panel.loglog(values, times, "o-")
         panel.set_xticks(values, values)
         panel.minorticks_off()
         panel.set_xlabel(axis["title"])
         panel.set_title(f"exponent {exponent(values, times):.2f}")
         panel.grid(True, which="both", alpha=0.3)
-    panels[0].set_ylabel("seconds a step")
+    panels[0].yaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+    panels[0].yaxis.set_major_formatter(ticker.ScalarFormatter())
+    panels[0].set_ylabel("milliseconds a step")
     figure.tight_layout()
     figure.savefig(path, dpi=120)
 
