@@ -51,7 +51,6 @@ class Dropout(keras.layers.Layer):
 
     def __init__(self, rate, **kwargs):
         super().__init__(**kwargs)
-        self.supports_masking = True
         if not 0.0 <= rate < 1.0:
             raise ValueError(f"rate={rate!r}: give a probability in [0, 1).")
         self.rate = rate

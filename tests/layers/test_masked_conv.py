@@ -107,3 +107,19 @@ def test_bad_arguments_are_named(arguments, message):
 def test_channels_must_divide_into_colours():
     with pytest.raises(ValueError, match="colors=3"):
         MaskedConv2D(3, 3, "A", 3).build((None, 4, 4, 2))
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_in_bfloat16_it_is_the_same_convolution(kernel_size):
+    """Kernels of one pixel are products of matrices in float32 alone."""
+    images = np.random.default_rng(0).normal(size=(2, 6, 7, 3)).astype("float32")
+    exact, rough = (
+        MaskedConv2D(4, kernel_size, "B", dtype=policy) for policy in ("float32", "mixed_bfloat16")
+    )
+    expected = exact(images)
+    exact.bias.assign([1.0, -2.0, 3.0, -4.0])
+    rough.build(images.shape)
+    rough.set_weights(exact.get_weights())
+    outputs = rough(images)
+    assert outputs.dtype == "bfloat16"
+    np.testing.assert_allclose(tf.cast(outputs, "float32"), expected + exact.bias, atol=0.05)

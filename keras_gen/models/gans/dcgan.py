@@ -22,12 +22,7 @@ logits (B, 1).
 
 import keras
 
-from keras_gen.layers import (
-    Conv2D,
-    Conv2DTranspose,
-    LatentDropout,
-    batch_normalization,
-)
+from keras_gen.layers import Conv2D, Conv2DTranspose, LatentDropout, batch_normalization
 from keras_gen.models.base import check_positive
 from keras_gen.models.gans.gan import GAN
 
@@ -90,9 +85,8 @@ def build_generator(image_shape, latent_dim, filters, kernel_size, dropout=0.0):
         )(x)
         x = keras.layers.ReLU()(batch_normalization()(x))
         x = LatentDropout(dropout)([x, latents]) if dropout else x
-    x = Conv2DTranspose(image_shape[-1], kernel_size, 2, "same", kernel_initializer=weights)(
-        x
-    )  # (B, H, W, C)
+    last = Conv2DTranspose(image_shape[-1], kernel_size, 2, "same", kernel_initializer=weights)
+    x = last(x)  # (B, H, W, C)
     images = keras.layers.Activation("tanh", dtype="float32", name="images")(x)
     return keras.Model(latents, images, name="generator")
 
